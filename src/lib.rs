@@ -1,1 +1,11 @@
-//! oauthspec
+//! A conformance harness and fuzzer for OAuth 2.1 authorization servers and resource servers.
+//!
+//! Four ideas carry it. A case is the correct flow, minus one thing. A green must be earned by a
+//! control. Every case can go red. Flows are data, meaning is code.
+//!
+//! Dependencies point one way: `cli` → `run`, `report`, `fuzz` → `check` → `flow` → `login` →
+//! `transport`, `suite`, `target` → [`event`] → `wire`.
+
+pub mod event;
+pub mod suite;
+pub mod target;

@@ -1,0 +1,3 @@
+//! Suite files: model, loader, lint, JSON Schema.
+
+pub mod model;

@@ -1,0 +1,219 @@
+//! A target, ready to be tested. Authors see `docs/targets.md`; [`super::load`] reads the file.
+
+use std::time::Duration;
+
+use url::Url;
+
+/// What is tested.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// For people: the file's name, or `reference`.
+    pub name: String,
+    /// As written; compared string-identical with the metadata.
+    pub issuer: String,
+    /// The profiles that judge.
+    pub profiles: Vec<String>,
+    /// Clients by name, in file order.
+    pub clients: Vec<Client>,
+    /// Resources (probes) by name, in file order.
+    pub resources: Vec<Resource>,
+    /// Users by name.
+    pub users: Vec<User>,
+    /// How a user logs in.
+    pub login: Login,
+    /// What the server declares about itself.
+    pub policy: Policy,
+    /// Where discovery is absent.
+    pub endpoints: Endpoints,
+    /// The client that may introspect.
+    pub introspection_client: Option<String>,
+    /// Valid authorization details: name, JSON array text.
+    pub rar: Vec<(String, String)>,
+    /// Parameters every authorization request needs.
+    pub params: Vec<(String, String)>,
+    /// Hosts (authority) that may be contacted besides the issuer's.
+    pub hosts: Vec<String>,
+}
+
+/// A client of the target.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// `a`, `confidential`, …
+    pub name: String,
+    /// Register it at the start of the run.
+    pub register: bool,
+    /// The client identifier; `None` until registered.
+    pub id: Option<String>,
+    /// The client secret.
+    pub secret: Option<String>,
+    /// How it authenticates.
+    pub auth: ClientAuth,
+    /// What kind it is.
+    pub kind: ClientKind,
+    /// Its redirect URIs.
+    pub redirect_uris: Vec<String>,
+}
+
+/// Client authentication methods (RFC 7591 §2, `token_endpoint_auth_method`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ClientAuth {
+    /// Public client.
+    None,
+    /// Authorization header.
+    Basic,
+    /// Secret in the body.
+    Post,
+    /// Signed assertion (RFC 7523).
+    PrivateKeyJwt,
+}
+
+impl ClientAuth {
+    /// The registered name.
+    pub fn word(self) -> &'static str {
+        match self {
+            ClientAuth::None => "none",
+            ClientAuth::Basic => "client_secret_basic",
+            ClientAuth::Post => "client_secret_post",
+            ClientAuth::PrivateKeyJwt => "private_key_jwt",
+        }
+    }
+}
+
+/// Client types (RFC 6749 §2.1, RFC 8252).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ClientKind {
+    /// Cannot keep a secret.
+    Public,
+    /// Can.
+    Confidential,
+    /// Public, with a loopback redirect URI.
+    Native,
+}
+
+/// A protected resource and a harmless request to it.
+#[derive(Debug, Clone)]
+pub struct Resource {
+    /// `a`, `b`, `write`, `pay`, …
+    pub name: String,
+    /// The resource indicator (RFC 8707 §2), when the server has such.
+    pub id: Option<String>,
+    /// The probe's method.
+    pub method: String,
+    /// The probe's absolute URL.
+    pub url: Url,
+    /// The probe's body and content type.
+    pub body: Option<(String, String)>,
+    /// The scope the probe needs.
+    pub scope: Option<String>,
+    /// The authorization detail the probe needs, by name.
+    pub rar: Option<String>,
+}
+
+/// A person who can log in.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// `a` or `b`.
+    pub name: String,
+    /// What the login pages ask for.
+    pub fields: Vec<(String, String)>,
+}
+
+/// How a user logs in and consents.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// Which driver.
+    pub driver: Driver,
+    /// What is done on which page.
+    pub steps: Vec<LoginStep>,
+}
+
+/// The login drivers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Driver {
+    /// HTML forms, filled and submitted.
+    Form,
+    /// The server asks nobody: it approves by itself.
+    None,
+}
+
+/// One page: which fields to fill and which button to press.
+#[derive(Debug, Clone, Default)]
+pub struct LoginStep {
+    /// Field name (or label) and value; `$user.FIELD` is replaced.
+    pub fill: Vec<(String, String)>,
+    /// The button: its text, its name, or `name=value`.
+    pub press: Option<String>,
+    /// The button a denying user presses.
+    pub deny: Option<String>,
+    /// A link's text to follow instead.
+    pub link: Option<String>,
+}
+
+/// What the server declares about itself.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// The scope asked for by default.
+    pub scope: Option<String>,
+    /// How long a revoked token may live on.
+    pub revocation_lag: Duration,
+    /// How long a rotated refresh token may still be used.
+    pub replay_grace: Duration,
+    /// Whether the token endpoint takes JSON.
+    pub token_body_json: bool,
+    /// Whether a request without `resource` is refused.
+    pub resource_required: bool,
+    /// Whether PKCE is declared optional.
+    pub pkce_optional: bool,
+    /// The authorization detail sent with every authorization request, by name.
+    pub rar: Option<String>,
+    /// Other codes that mean the same here.
+    pub error_aliases: Vec<(String, Vec<String>)>,
+    /// Extra policies by name, for `expect.within = "policy.NAME"`.
+    pub times: Vec<(String, Duration)>,
+}
+
+/// Endpoint overrides, absolute.
+#[derive(Debug, Clone, Default)]
+pub struct Endpoints {
+    /// RFC 6749 §3.1.
+    pub authorization: Option<String>,
+    /// RFC 6749 §3.2.
+    pub token: Option<String>,
+    /// RFC 7591.
+    pub registration: Option<String>,
+    /// RFC 7009.
+    pub revocation: Option<String>,
+    /// RFC 7662.
+    pub introspection: Option<String>,
+    /// RFC 7517.
+    pub jwks: Option<String>,
+    /// RFC 9126.
+    pub par: Option<String>,
+    /// RFC 8628.
+    pub device: Option<String>,
+}
+
+impl Target {
+    /// The client of this name.
+    pub fn client(&self, name: &str) -> Option<&Client> {
+        self.clients.iter().find(|client| client.name == name)
+    }
+
+    /// The resource of this name.
+    pub fn resource(&self, name: &str) -> Option<&Resource> {
+        self.resources.iter().find(|resource| resource.name == name)
+    }
+
+    /// The user of this name.
+    pub fn user(&self, name: &str) -> Option<&User> {
+        self.users.iter().find(|user| user.name == name)
+    }
+
+    /// The authorization detail array of this name, as JSON text.
+    pub fn rar(&self, name: &str) -> Option<&str> {
+        self.rar
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, text)| text.as_str())
+    }
+}
