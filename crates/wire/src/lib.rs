@@ -1,1 +1,14 @@
-//! wire
+//! What goes over the wire in OAuth, read from bytes and written to bytes.
+//!
+//! Nothing here does I/O, and nothing trusts its input: every reader takes whatever a server may
+//! send, never panics, works in time linear in the input and keeps memory in proportion to it.
+//! Readers report what is wrong instead of mending it, because what is wrong is what a
+//! conformance check wants to know.
+
+pub mod challenge;
+pub mod form;
+pub mod json;
+pub mod jwt;
+pub mod location;
+pub mod redirect_uri;
+pub mod uri;
