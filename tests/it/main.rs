@@ -1,0 +1,4 @@
+//! What the whole program does, against the reference server, real servers and hostile ones.
+
+mod real_servers;
+mod servers;
