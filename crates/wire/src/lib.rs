@@ -6,9 +6,14 @@
 //! conformance check wants to know.
 
 pub mod challenge;
+pub mod cookie;
 pub mod form;
+pub mod http1;
 pub mod json;
+pub mod jwks;
 pub mod jwt;
 pub mod location;
+pub mod metadata;
+pub mod rar;
 pub mod redirect_uri;
 pub mod uri;
