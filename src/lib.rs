@@ -7,5 +7,7 @@
 //! `transport`, `suite`, `target` → [`event`] → `wire`.
 
 pub mod event;
+pub mod exit;
+pub mod report;
 pub mod suite;
 pub mod target;
