@@ -1,0 +1,266 @@
+//! What a person could do on a page: its forms, buttons and links.
+
+use scraper::{ElementRef, Html, Selector};
+use url::Url;
+
+/// Elements looked at on one page; more is a hostile page, and the rest is ignored.
+const MOST_ELEMENTS: usize = 2_000;
+
+/// A form as a browser sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Form {
+    /// Absolute URL it submits to.
+    pub action: String,
+    /// `GET` or `POST`.
+    pub method: String,
+    /// Fields in page order, buttons apart.
+    pub fields: Vec<Field>,
+    /// Its submit buttons in page order.
+    pub buttons: Vec<Button>,
+}
+
+/// An input, select or textarea.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// The `name`.
+    pub name: String,
+    /// The value it would submit untouched.
+    pub value: String,
+    /// `text`, `hidden`, `checkbox`, …
+    pub kind: String,
+    /// The text of its label.
+    pub label: String,
+    /// Whether it is submitted untouched (an unticked checkbox is not).
+    pub active: bool,
+}
+
+/// A submit button.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Button {
+    /// Its `name`, possibly empty.
+    pub name: String,
+    /// Its `value`.
+    pub value: String,
+    /// What it says.
+    pub text: String,
+    /// `formaction`, when it has its own.
+    pub action: Option<String>,
+}
+
+/// A page.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The title.
+    pub title: String,
+    /// The forms.
+    pub forms: Vec<Form>,
+    /// Links: text and absolute URL.
+    pub links: Vec<(String, String)>,
+    /// Where a meta refresh leads.
+    pub refresh: Option<String>,
+}
+
+/// Reads a page found at `base`. Never fails: what is no HTML has no forms.
+pub fn read(html: &str, base: &str) -> Page {
+    let document = Html::parse_document(html);
+    let base = Url::parse(base).ok();
+    let resolve = |reference: &str| -> String {
+        match &base {
+            Some(base) => base
+                .join(reference)
+                .map_or_else(|_| reference.to_owned(), |url| url.to_string()),
+            None => reference.to_owned(),
+        }
+    };
+    let here = base.as_ref().map(Url::to_string).unwrap_or_default();
+    let labels = labels(&document);
+    let mut page = Page {
+        title: select(&document, "title").next().map(text).unwrap_or_default(),
+        ..Page::default()
+    };
+    for form in select(&document, "form").take(50) {
+        page.forms.push(read_form(&document, form, &labels, &here, &resolve));
+    }
+    for link in select(&document, "a[href]").take(500) {
+        page.links
+            .push((text(link), resolve(link.attr("href").unwrap_or_default())));
+    }
+    page.refresh = select(&document, "meta[http-equiv]")
+        .filter(|meta| {
+            meta.attr("http-equiv")
+                .is_some_and(|value| value.eq_ignore_ascii_case("refresh"))
+        })
+        .find_map(|meta| {
+            let content = meta.attr("content")?;
+            let at = content.to_ascii_lowercase().find("url=")?;
+            let target = content.get(at + 4..)?.trim().trim_matches(['"', '\'']);
+            Some(resolve(target))
+        });
+    page
+}
+
+fn select<'a>(document: &'a Html, selector: &str) -> impl Iterator<Item = ElementRef<'a>> {
+    Selector::parse(selector)
+        .ok()
+        .map(|selector| document.select(&selector).collect::<Vec<_>>())
+        .unwrap_or_default()
+        .into_iter()
+        .take(MOST_ELEMENTS)
+}
+
+fn text(element: ElementRef<'_>) -> String {
+    element
+        .text()
+        .take(200)
+        .collect::<String>()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Label texts by the id they are for.
+fn labels(document: &Html) -> Vec<(String, String)> {
+    select(document, "label[for]")
+        .map(|label| (label.attr("for").unwrap_or_default().to_owned(), text(label)))
+        .collect()
+}
+
+fn read_form(
+    document: &Html,
+    form: ElementRef<'_>,
+    labels: &[(String, String)],
+    here: &str,
+    resolve: &dyn Fn(&str) -> String,
+) -> Form {
+    let action = form.attr("action").filter(|action| !action.is_empty());
+    let mut out = Form {
+        action: action.map_or_else(|| here.to_owned(), resolve),
+        method: form.attr("method").unwrap_or("get").to_ascii_uppercase(),
+        fields: Vec::new(),
+        buttons: Vec::new(),
+    };
+    let Ok(controls) = Selector::parse("input, select, textarea, button") else {
+        return out;
+    };
+    let own: Vec<ElementRef<'_>> = form.select(&controls).take(MOST_ELEMENTS).collect();
+    // Controls elsewhere on the page may belong to the form by its id.
+    let by_id = form.attr("id").map(|id| {
+        document
+            .select(&controls)
+            .filter(|control| control.attr("form") == Some(id))
+            .take(MOST_ELEMENTS)
+            .collect::<Vec<_>>()
+    });
+    for control in own.into_iter().chain(by_id.unwrap_or_default()) {
+        read_control(control, labels, resolve, &mut out);
+    }
+    out
+}
+
+fn read_control(
+    control: ElementRef<'_>,
+    labels: &[(String, String)],
+    resolve: &dyn Fn(&str) -> String,
+    form: &mut Form,
+) {
+    if control.attr("disabled").is_some() {
+        return;
+    }
+    let attribute = |name: &str| control.attr(name).unwrap_or_default().to_owned();
+    let name = attribute("name");
+    let tag = control.value().name();
+    let kind = match tag {
+        "input" => {
+            let kind = attribute("type").to_ascii_lowercase();
+            if kind.is_empty() { "text".to_owned() } else { kind }
+        }
+        "button" => match control.attr("type") {
+            Some("button" | "reset") => return,
+            _ => "submit".to_owned(),
+        },
+        other => other.to_owned(),
+    };
+    if matches!(kind.as_str(), "submit" | "image") {
+        form.buttons.push(Button {
+            text: if tag == "button" { text(control) } else { attribute("value") },
+            value: attribute("value"),
+            action: control.attr("formaction").map(resolve),
+            name,
+        });
+        return;
+    }
+    if name.is_empty() || matches!(kind.as_str(), "button" | "reset" | "file") {
+        return;
+    }
+    let ticked = control.attr("checked").is_some();
+    let value = match tag {
+        "select" => chosen(control),
+        "textarea" => control.text().collect(),
+        _ if matches!(kind.as_str(), "checkbox" | "radio") => {
+            control.attr("value").unwrap_or("on").to_owned()
+        }
+        _ => attribute("value"),
+    };
+    let label = labels
+        .iter()
+        .find(|(id, _)| Some(id.as_str()) == control.attr("id"))
+        .map(|(_, label)| label.clone())
+        .unwrap_or_default();
+    form.fields.push(Field {
+        active: !matches!(kind.as_str(), "checkbox" | "radio") || ticked,
+        name,
+        value,
+        kind,
+        label,
+    });
+}
+
+/// The selected option, else the first.
+fn chosen(select: ElementRef<'_>) -> String {
+    let Ok(options) = Selector::parse("option") else {
+        return String::new();
+    };
+    let all: Vec<ElementRef<'_>> = select.select(&options).take(MOST_ELEMENTS).collect();
+    let option = all
+        .iter()
+        .find(|option| option.attr("selected").is_some())
+        .or(all.first());
+    option.map_or_else(String::new, |option| {
+        option
+            .attr("value")
+            .map_or_else(|| text(*option), str::to_owned)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_read_as_a_person_would() {
+        let page = read(
+            r#"<title>Sign in</title><form method=post action="/login?x=1">
+            <label for=e>E-mail</label><input id=e name=email><input type=hidden name=csrf value=t>
+            <input type=checkbox name=remember><select name=agent><option value=1>One<option value=2 selected>Two</select>
+            <button name=action value=ok>Log in</button><button type=button>Help</button></form><a href="/other">Other</a>"#,
+            "https://as.example/authorize?y=2",
+        );
+        assert_eq!(page.title, "Sign in");
+        let form = &page.forms[0];
+        assert_eq!(form.action, "https://as.example/login?x=1");
+        assert_eq!(form.method, "POST");
+        assert_eq!(form.fields[0].label, "E-mail");
+        assert!(!form.fields.iter().any(|field| field.name == "remember" && field.active));
+        assert_eq!(form.fields.iter().find(|f| f.name == "agent").map(|f| f.value.as_str()), Some("2"));
+        assert_eq!(form.buttons.len(), 1);
+        assert_eq!(form.buttons[0].text, "Log in");
+        assert_eq!(page.links[0].1, "https://as.example/other");
+    }
+
+    #[test]
+    fn a_form_without_action_submits_to_its_page() {
+        let page = read("<form><input name=a></form>", "https://as.example/p?q=1");
+        assert_eq!(page.forms[0].action, "https://as.example/p?q=1");
+        assert_eq!(page.forms[0].method, "GET");
+    }
+}

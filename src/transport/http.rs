@@ -1,0 +1,85 @@
+//! The ordinary transport: reqwest, no redirects, nothing sent twice.
+
+use std::time::Duration;
+
+use super::{Limits, Reply, Request, USER_AGENT};
+
+/// Two clients: one that reuses connections for reads, one that never does for everything else,
+/// because a request on a reused connection may be resent by the library, and a code must be
+/// redeemed exactly once.
+pub(super) struct Http {
+    reading: reqwest::Client,
+    writing: reqwest::Client,
+}
+
+impl Http {
+    pub(super) fn new(limits: Limits) -> reqwest::Result<Http> {
+        let builder = || {
+            reqwest::Client::builder()
+                .user_agent(USER_AGENT)
+                .redirect(reqwest::redirect::Policy::none())
+                .retry(reqwest::retry::never())
+                .no_proxy()
+                .referer(false)
+                .connect_timeout(limits.timeout.min(Duration::from_secs(5)))
+        };
+        Ok(Http {
+            reading: builder().build()?,
+            writing: builder().pool_max_idle_per_host(0).build()?,
+        })
+    }
+
+    pub(super) async fn send(&self, request: &Request, limits: Limits) -> Result<Reply, String> {
+        let method = reqwest::Method::from_bytes(request.method.as_bytes())
+            .map_err(|_| format!("not a method: {}", request.method))?;
+        let client = if matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS") {
+            &self.reading
+        } else {
+            &self.writing
+        };
+        let mut builder = client.request(method, &request.url);
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value);
+        }
+        if !request.body.is_empty() || request.method == "POST" {
+            builder = builder.body(request.body.clone());
+        }
+        let mut response = builder.send().await.map_err(|error| reason(&error))?;
+        let mut reply = Reply {
+            status: response.status().as_u16(),
+            headers: response
+                .headers()
+                .iter()
+                .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
+                .collect(),
+            ..Reply::default()
+        };
+        while let Some(chunk) = response.chunk().await.map_err(|error| reason(&error))? {
+            let room = limits.body.saturating_sub(reply.body.len());
+            reply.body.extend(chunk.iter().take(room));
+            if chunk.len() > room {
+                reply.truncated = true;
+                break;
+            }
+        }
+        Ok(reply)
+    }
+}
+
+/// The innermost cause, which is what a person can act on.
+fn reason(error: &reqwest::Error) -> String {
+    let mut deepest: &dyn std::error::Error = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    let kind = if error.is_connect() {
+        "cannot connect"
+    } else if error.is_timeout() {
+        "timed out"
+    } else if error.is_builder() {
+        "cannot be sent"
+    } else {
+        "the answer broke off"
+    };
+    format!("{kind}: {deepest}")
+}

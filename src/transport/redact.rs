@@ -1,0 +1,289 @@
+//! Secrets are marked where they pass, and every output shows prefix, length and hash instead.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+
+use super::{Recorded, Reply, Request};
+use crate::event::{Exchange, Message, Role};
+
+/// JSON members and form parameters whose values are secrets.
+const SECRET_NAMES: &[&str] = &[
+    "access_token",
+    "refresh_token",
+    "id_token",
+    "client_secret",
+    "registration_access_token",
+    "code",
+    "code_verifier",
+    "token",
+    "device_code",
+    "user_code",
+    "password",
+    "otp",
+    "assertion",
+    "client_assertion",
+    "subject_token",
+    "csrf",
+    "csrf_token",
+];
+
+/// Values shorter than this are not secrets worth the name, and replacing them would garble the text.
+const SHORTEST: usize = 6;
+
+/// Body bytes shown in evidence.
+const BODY_SHOWN: usize = 8 << 10;
+
+/// Every secret seen, with the word for what it is.
+#[derive(Debug, Clone, Default)]
+pub struct Secrets {
+    known: BTreeMap<String, &'static str>,
+}
+
+impl Secrets {
+    /// Marks a value as secret.
+    pub fn learn(&mut self, value: &str, what: &'static str) {
+        if value.len() >= SHORTEST {
+            self.known.entry(value.to_owned()).or_insert(what);
+        }
+    }
+
+    /// Takes over what another registry knows.
+    pub fn extend(&mut self, other: &Secrets) {
+        for (value, what) in &other.known {
+            self.known.entry(value.clone()).or_insert(what);
+        }
+    }
+
+    /// Marks everything in this exchange that is secret by its place: credentials in headers, known
+    /// parameters and members, cookies.
+    pub fn observe(&mut self, recorded: &Recorded) {
+        self.observe_request(&recorded.request);
+        if let Ok(reply) = &recorded.reply {
+            self.observe_reply(reply);
+        }
+    }
+
+    fn observe_request(&mut self, request: &Request) {
+        for (name, value) in &request.headers {
+            if name.eq_ignore_ascii_case("authorization") {
+                let credential = value.split_once(' ').map_or(value.as_str(), |(_, rest)| rest);
+                self.learn(credential.trim(), "credential");
+                if let Ok(decoded) = base64::engine::general_purpose::STANDARD.decode(credential.trim())
+                    && let Ok(text) = String::from_utf8(decoded)
+                    && let Some((_, secret)) = text.split_once(':')
+                {
+                    self.learn(secret, "client_secret");
+                }
+            } else if name.eq_ignore_ascii_case("cookie") {
+                for cookie in value.split(';') {
+                    if let Some((_, value)) = cookie.split_once('=') {
+                        self.learn(value.trim(), "cookie");
+                    }
+                }
+            }
+        }
+        if let Some((_, query)) = request.url.split_once('?') {
+            self.observe_pairs(query.as_bytes());
+        }
+        let is_json = request
+            .header("content-type")
+            .is_some_and(|value| value.contains("json"));
+        if is_json {
+            self.observe_json(&request.body);
+        } else {
+            self.observe_pairs(&request.body);
+        }
+    }
+
+    fn observe_reply(&mut self, reply: &Reply) {
+        for cookie in reply.all("set-cookie") {
+            let text = String::from_utf8_lossy(cookie);
+            if let Some((_, value)) = text.split(';').next().unwrap_or_default().split_once('=') {
+                self.learn(value.trim(), "cookie");
+            }
+        }
+        if let Some(location) = reply.header("location") {
+            for part in location.split(['?', '#']).skip(1) {
+                self.observe_pairs(part.as_bytes());
+            }
+        }
+        self.observe_json(&reply.body);
+    }
+
+    fn observe_pairs(&mut self, bytes: &[u8]) {
+        let pairs = wire::form::Pairs::parse(bytes);
+        for name in SECRET_NAMES {
+            for value in pairs.all(name) {
+                self.learn(&value, name);
+            }
+        }
+    }
+
+    fn observe_json(&mut self, body: &[u8]) {
+        let Ok(serde_json::Value::Object(object)) = serde_json::from_slice(body) else {
+            return;
+        };
+        for name in SECRET_NAMES {
+            if let Some(serde_json::Value::String(value)) = object.get(*name) {
+                self.learn(value, name);
+            }
+        }
+    }
+
+    /// The text with every known secret replaced, also where it stands percent-encoded. Longer
+    /// secrets go first, so that one inside another leaves nothing behind.
+    pub fn redact(&self, text: &str) -> String {
+        let mut out = text.to_owned();
+        for (secret, what) in self.longest_first() {
+            let shown = mask(secret, what);
+            if out.contains(secret) {
+                out = out.replace(secret, &shown);
+            }
+            let encoded = wire::form::encode_component(secret.as_bytes());
+            if encoded != *secret && out.contains(&encoded) {
+                out = out.replace(&encoded, &shown);
+            }
+        }
+        out
+    }
+
+    fn longest_first(&self) -> Vec<(&str, &'static str)> {
+        let mut all: Vec<(&str, &'static str)> = self
+            .known
+            .iter()
+            .map(|(secret, what)| (secret.as_str(), *what))
+            .collect();
+        all.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));
+        all
+    }
+
+    /// The text with secrets as shell variables, for a `curl` line.
+    fn variables(&self, text: &str) -> String {
+        let mut out = text.to_owned();
+        for (secret, what) in self.longest_first() {
+            let name = format!("${{{}}}", what.to_ascii_uppercase());
+            out = out.replace(secret, &name);
+            let encoded = wire::form::encode_component(secret.as_bytes());
+            if encoded != *secret {
+                out = out.replace(&encoded, &name);
+            }
+        }
+        out
+    }
+
+    /// An exchange as reports may show it.
+    pub fn exchange(&self, recorded: &Recorded, role: Role, step: &str, to: &str) -> Exchange {
+        let request = &recorded.request;
+        let message = |headers: Vec<(String, String)>, body: &[u8]| Message {
+            headers: headers
+                .into_iter()
+                .map(|(name, value)| (name, self.redact(&value)))
+                .collect(),
+            body: self.redact(&shorten(body)),
+            body_bytes: body.len() as u64,
+        };
+        let reply = recorded.reply.as_ref().ok();
+        Exchange {
+            role,
+            step: step.to_owned(),
+            from: if request.header("cookie").is_some() || to == "page" {
+                "user".into()
+            } else {
+                "client".into()
+            },
+            to: if to == "page" { "as".into() } else { to.to_owned() },
+            method: request.method.clone(),
+            url: self.redact(&request.url),
+            request: message(request.headers.clone(), &request.body),
+            status: reply.map(|reply| reply.status),
+            response: reply.map(|reply| {
+                message(
+                    reply
+                        .headers
+                        .iter()
+                        .map(|(name, value)| {
+                            (name.clone(), String::from_utf8_lossy(value).into_owned())
+                        })
+                        .collect(),
+                    &reply.body,
+                )
+            }),
+            error: recorded.reply.as_ref().err().map(|text| self.redact(text)),
+            started_ms: recorded.started.as_millis() as u64,
+            duration_us: recorded.took.as_micros() as u64,
+            transport: if recorded.raw { "raw" } else { "http" }.into(),
+            curl: self.curl(request),
+        }
+    }
+
+    fn curl(&self, request: &Request) -> String {
+        let quote = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
+        let mut line = format!("curl -i --path-as-is -X {}", request.method);
+        for (name, value) in &request.headers {
+            line.push_str(&format!(" -H {}", quote(&format!("{name}: {value}"))));
+        }
+        if !request.body.is_empty() {
+            line.push_str(&format!(" --data-raw {}", quote(&shorten(&request.body))));
+        }
+        line.push_str(&format!(" {}", quote(&request.url)));
+        self.variables(&line).replace("'${", "'\"${").replace("}'", "}\"'")
+    }
+}
+
+fn shorten(body: &[u8]) -> String {
+    let shown = body.get(..BODY_SHOWN).unwrap_or(body);
+    let mut text = String::from_utf8_lossy(shown).into_owned();
+    if shown.len() < body.len() {
+        text.push_str(&format!("… ({} bytes in all)", body.len()));
+    }
+    text
+}
+
+/// `abcd…[code 43 1f2e3d4c]`: enough to tell two secrets apart, not enough to use one.
+fn mask(secret: &str, what: &str) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, secret.as_bytes());
+    let hash: String = digest
+        .as_ref()
+        .iter()
+        .take(4)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let shown = if secret.len() >= 20 { 4 } else { 0 };
+    let prefix: String = secret.chars().take(shown).collect();
+    format!("{prefix}…[{what} {} {hash}]", secret.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_disappear_in_every_spelling() {
+        let mut secrets = Secrets::default();
+        secrets.learn("s3cret+/value-0123456789", "client_secret");
+        let text = "a=s3cret+/value-0123456789&b=s3cret%2B%2Fvalue-0123456789";
+        let shown = secrets.redact(text);
+        assert!(!shown.contains("value-0123456789"), "{shown}");
+        assert!(shown.contains("client_secret 24"), "{shown}");
+    }
+
+    #[test]
+    fn what_an_answer_gives_away_is_learnt_by_its_place() {
+        let mut secrets = Secrets::default();
+        secrets.observe(&Recorded {
+            request: Request::get("https://as.example/cb?code=the-code-0123&state=x"),
+            reply: Ok(Reply {
+                status: 200,
+                headers: vec![("set-cookie".into(), b"sid=cookie-value-1; Path=/".to_vec())],
+                body: br#"{"access_token":"token-value-1"}"#.to_vec(),
+                truncated: false,
+            }),
+            started: std::time::Duration::ZERO,
+            took: std::time::Duration::ZERO,
+            raw: false,
+        });
+        let shown = secrets.redact("the-code-0123 cookie-value-1 token-value-1");
+        assert!(!shown.contains("0123 ") && !shown.contains("value-1"), "{shown}");
+    }
+}
