@@ -9,5 +9,8 @@
 pub mod event;
 pub mod exit;
 pub mod report;
+pub mod flow;
+pub mod login;
 pub mod suite;
 pub mod target;
+pub mod transport;

@@ -1,0 +1,334 @@
+//! `authorize`: the user follows the authorization request through login and consent
+//! (RFC 6749 §4.1.1, §4.1.2).
+
+use std::sync::Arc;
+
+use super::draft::{Draft, Encoding, Param};
+use super::scene::Act;
+use super::{Answer, How, Outcome, Scene};
+use crate::login::form::{End, Walk, Will, follow};
+use crate::login::Browser;
+use crate::suite::model::{User, Verb};
+use crate::target::model::{Client, Resource};
+use crate::transport::Request;
+
+/// The correct authorization request of a client for a resource.
+pub(super) fn request(
+    scene: &Scene<'_>,
+    client: &Client,
+    resource: Option<&Resource>,
+    challenge: &str,
+    state: &str,
+) -> Result<Draft, Answer> {
+    let world = scene.world;
+    let endpoint = world
+        .endpoints
+        .authorization
+        .as_deref()
+        .ok_or_else(|| Answer::NotApplicable("no authorization endpoint is known".into()))?;
+    let mut draft = Draft::new("GET", endpoint, Encoding::Query);
+    draft.push("response_type", "code");
+    draft.push_some("client_id", client.id.as_deref());
+    draft.push_some("redirect_uri", client.redirect_uris.first().cloned());
+    draft.push("state", state);
+    draft.push_some("scope", scope(scene, resource));
+    draft.push("code_challenge", challenge);
+    draft.push("code_challenge_method", "S256");
+    draft.push_some("resource", resource.and_then(|resource| resource.id.as_deref()));
+    let detail = resource
+        .and_then(|resource| resource.rar.as_deref())
+        .or(world.target.policy.rar.as_deref())
+        .and_then(|name| world.target.rar(name));
+    draft.push_some("authorization_details", detail);
+    for (name, value) in &world.target.params {
+        draft.push(name, value.clone());
+    }
+    Ok(draft)
+}
+
+/// The scope asked for: the target's default, and what the resource's probe needs.
+fn scope(scene: &Scene<'_>, resource: Option<&Resource>) -> Option<String> {
+    let default = scene.world.target.policy.scope.as_deref().unwrap_or_default();
+    let needed = resource
+        .and_then(|resource| resource.scope.as_deref())
+        .unwrap_or_default();
+    let mut scopes: Vec<&str> = Vec::new();
+    for scope in default.split_whitespace().chain(needed.split_whitespace()) {
+        if !scopes.contains(&scope) {
+            scopes.push(scope);
+        }
+    }
+    (!scopes.is_empty()).then(|| scopes.join(" "))
+}
+
+pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outcome, Answer> {
+    let client = scene.client(act.step)?;
+    let resource = scene.resource(act.step);
+    let verifier = scene.world.verifier();
+    let challenge = jose::s256(&verifier);
+    let state = jose::random_token(16);
+    let mut draft = request(scene, &client, resource, &challenge, &state)?;
+    let names = scene.names(&client, (verifier.clone(), challenge.clone()));
+    draft
+        .arrange(&act.step.given, &names)
+        .and_then(|()| draft.apply(act.change, &names))
+        .map_err(Answer::NotApplicable)?;
+    let mut outcome = go(scene, act, &client, draft).await;
+    outcome.resource = resource.map(|resource| resource.name.clone());
+    outcome.fields.insert("verifier".into(), verifier);
+    Ok(outcome)
+}
+
+/// Lets the user follow the drafted request and reads where it ends.
+async fn go(scene: &mut Scene<'_>, act: &Act<'_>, client: &Client, draft: Draft) -> Outcome {
+    let asked = draft.all("redirect_uri");
+    let sent = draft.sent();
+    let mut kept: Vec<(&str, Option<String>)> = vec![
+        ("redirect_uri", asked.first().filter(|uri| !uri.is_empty()).cloned()),
+        ("challenge", draft.get("code_challenge")),
+        ("challenge_method", draft.get("code_challenge_method")),
+        ("sent_state", draft.get("state")),
+        ("requested_scope", draft.get("scope")),
+        ("requested_resource", draft.get("resource")),
+    ];
+    let waiting = Waiting::new(scene, client, &asked);
+    let (end, walk) = behave(scene, act, draft.finish(), &waiting).await;
+    let status = walk
+        .log
+        .last()
+        .and_then(|recorded| recorded.reply.as_ref().ok())
+        .map_or(0, |reply| reply.status);
+    let error_body = walk
+        .log
+        .last()
+        .and_then(|recorded| recorded.reply.as_ref().ok())
+        .and_then(|reply| reply.json()?.get("error")?.as_str().map(str::to_owned));
+    let mut outcome = Outcome::new(Verb::Authorize, &act.label, Answer::Success);
+    for recorded in walk.log {
+        scene.keep(recorded, &act.label, "page");
+    }
+    outcome.client = client.name.clone();
+    outcome.sent = sent;
+    outcome.pages = walk.pages;
+    outcome.consents = walk.consents;
+    outcome.answer = match end {
+        End::Redirect { location, post } => {
+            let answer = read_redirect(&waiting, &location, post.as_ref(), status, &mut outcome);
+            outcome.location = Some(location);
+            answer
+        }
+        End::Page { status, .. } => Answer::Refused { status, error: error_body, how: How::Page },
+        End::ServerError(status) => Answer::ServerError(status),
+        End::Throttled(why) => Answer::Throttled(why),
+        End::NoAnswer(why) | End::Stuck(why) => Answer::NoAnswer(why),
+    };
+    for (name, value) in kept.drain(..) {
+        if let Some(value) = value {
+            outcome.fields.insert(name.into(), value);
+        }
+    }
+    for name in ["code", "state", "iss", "error"] {
+        if let Some(value) = outcome.response_param(name).map(str::to_owned) {
+            if name == "code" {
+                scene.secrets.learn(&value, "code");
+            }
+            outcome.fields.insert(name.into(), value);
+        }
+    }
+    outcome
+}
+
+/// Where a client waits: the URIs asked for and those registered.
+struct Waiting {
+    asked: Vec<String>,
+    registered: Vec<String>,
+    others: Vec<String>,
+}
+
+impl Waiting {
+    fn new(scene: &Scene<'_>, client: &Client, asked: &[String]) -> Waiting {
+        let others = scene
+            .world
+            .target
+            .clients
+            .iter()
+            .flat_map(|client| client.redirect_uris.clone())
+            .collect();
+        Waiting {
+            asked: asked.iter().filter(|uri| !uri.is_empty()).cloned().collect(),
+            registered: client.redirect_uris.clone(),
+            others,
+        }
+    }
+
+    /// Whether the browser would now leave for a client.
+    fn arrived(&self, url: &str) -> bool {
+        self.asked
+            .iter()
+            .chain(&self.registered)
+            .chain(&self.others)
+            .any(|uri| leads_to(url, uri))
+    }
+
+    fn is_registered(&self, location: &str) -> bool {
+        self.registered.iter().any(|uri| leads_to(location, uri))
+            || self.asked.iter().any(|asked| {
+                leads_to(location, asked)
+                    && self
+                        .registered
+                        .iter()
+                        .any(|uri| wire::redirect_uri::same_loopback(uri, asked))
+            })
+    }
+}
+
+/// Whether a location is this redirect URI with response parameters added.
+fn leads_to(location: &str, uri: &str) -> bool {
+    location
+        .strip_prefix(uri)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['?', '#', '&']))
+}
+
+fn read_redirect(
+    waiting: &Waiting,
+    location: &[u8],
+    post: Option<&wire::form::Pairs>,
+    status: u16,
+    outcome: &mut Outcome,
+) -> Answer {
+    let read = wire::location::read(location, None);
+    let mut response: Vec<(String, String)> = Vec::new();
+    let sources = [Some(read.query_pairs()), Some(read.fragment_pairs()), post.cloned()];
+    for pairs in sources.into_iter().flatten() {
+        for pair in pairs.iter() {
+            let name = String::from_utf8_lossy(&pair.name).into_owned();
+            let value = pair.value.as_deref().map(String::from_utf8_lossy);
+            response.push((name, value.unwrap_or_default().into_owned()));
+        }
+    }
+    outcome.response = response;
+    let has = |name: &str| outcome.response.iter().any(|(key, value)| key == name && !value.is_empty());
+    let text = String::from_utf8_lossy(location).into_owned();
+    let with_code = has("code") || has("access_token");
+    if !waiting.is_registered(&text) {
+        return Answer::Astray { location: text, with_code };
+    }
+    if has("error") {
+        let error = outcome.response_param("error").map(str::to_owned);
+        return Answer::Refused { status, error, how: How::Redirect };
+    }
+    if with_code {
+        Answer::Success
+    } else {
+        Answer::Refused { status, error: None, how: How::Redirect }
+    }
+}
+
+/// What the person does.
+async fn behave(scene: &mut Scene<'_>, act: &Act<'_>, first: Request, waiting: &Waiting) -> (End, Walk) {
+    let world = scene.world;
+    let login = &world.target.login;
+    let arrived = |url: &str| waiting.arrived(url);
+    let browser = match (act.user, &scene.browser) {
+        (User::Returning, Some(browser)) => Arc::clone(browser),
+        _ => Arc::new(Browser::new()),
+    };
+    scene.browser = Some(Arc::clone(&browser));
+    let person = match act.user {
+        User::Second => world.target.user("b"),
+        _ => world.target.user("a").or(world.target.users.first()),
+    };
+    let will = match act.user {
+        User::Deny | User::DenyThenApprove => Will::Deny,
+        User::Absent => Will::Nothing,
+        User::ApproveAtOnce | User::OtherBrowser | User::Forged => Will::Hesitate,
+        _ => Will::Approve,
+    };
+    let go = |browser: Arc<Browser>, person, will, first: Request| async move {
+        follow(&world.transport, &browser, login, person, will, first, &arrived).await
+    };
+    let (end, mut walk) = go(Arc::clone(&browser), person, will, first.clone()).await;
+    let Some(approval) = walk.approval.clone() else {
+        return (end, walk);
+    };
+    let (next, from) = match act.user {
+        User::DenyThenApprove | User::ApproveTwice => (approval, browser),
+        User::Forged => {
+            let mut forged = walk.forged.clone().unwrap_or(approval);
+            forged.set("Origin", "https://attacker.example");
+            (forged, browser)
+        }
+        User::OtherBrowser => {
+            let other = Arc::new(Browser::new());
+            let second = world.target.user("b");
+            let (_, more) = go(Arc::clone(&other), second, Will::Hesitate, first).await;
+            walk.log.extend(more.log);
+            (approval, other)
+        }
+        User::ApproveAtOnce => return at_once(scene, &browser, approval, walk, waiting).await,
+        _ => return (end, walk),
+    };
+    // The person may press again, but is not asked again: Nothing stops at the first page.
+    let (second_end, second) = go(from, person, Will::Nothing, next).await;
+    walk.log.extend(second.log);
+    let end = if act.user == User::ApproveTwice { end } else { second_end };
+    (end, walk)
+}
+
+/// Five copies of one approval, released together.
+async fn at_once(
+    scene: &Scene<'_>,
+    browser: &Browser,
+    mut approval: Request,
+    mut walk: Walk,
+    waiting: &Waiting,
+) -> (End, Walk) {
+    let world = scene.world;
+    if let Some(cookies) = browser.cookies_for(&approval.url) {
+        approval.set("Cookie", cookies);
+    }
+    let mut best = End::NoAnswer("no copy of the approval was answered".into());
+    for recorded in world.transport.send_together(&approval, 5).await {
+        let location = recorded
+            .reply
+            .as_ref()
+            .ok()
+            .filter(|reply| reply.is_redirect())
+            .and_then(|reply| reply.header_bytes("location").map(<[u8]>::to_vec));
+        browser.keep(&recorded);
+        let base = recorded.request.url.clone();
+        walk.log.push(recorded);
+        let Some(location) = location else {
+            continue;
+        };
+        let text = String::from_utf8_lossy(&location).into_owned();
+        if waiting.arrived(&text) {
+            best = End::Redirect { location, post: None };
+            continue;
+        }
+        let Some(next) = url::Url::parse(&base).ok().and_then(|base| base.join(&text).ok()) else {
+            continue;
+        };
+        let arrived = |url: &str| waiting.arrived(url);
+        let (end, more) = follow(
+            &world.transport,
+            browser,
+            &world.target.login,
+            None,
+            Will::Nothing,
+            Request::get(next.to_string()),
+            &arrived,
+        )
+        .await;
+        walk.log.extend(more.log);
+        if matches!(end, End::Redirect { .. }) || matches!(best, End::NoAnswer(_)) {
+            best = end;
+        }
+    }
+    (best, walk)
+}
+
+/// An authorization request as parameters, for `push`.
+pub(super) fn parameters(draft: &Draft) -> Vec<(String, Param)> {
+    draft.params.clone()
+}

@@ -1,0 +1,151 @@
+//! `call`: a request to a resource server with an access token (RFC 6750 §2.1).
+
+use url::Url;
+
+use super::answer::{common, refusal};
+use super::draft::{Draft, Encoding, Param};
+use super::scene::Act;
+use super::token::{forge, plain};
+use super::{Answer, How, Outcome, Scene};
+use crate::suite::model::{Step, Verb};
+use crate::target::model::Resource;
+use crate::transport::{Recorded, Reply};
+
+pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outcome, Answer> {
+    let client = scene.client(act.step)?;
+    let resource = scene
+        .resource(act.step)
+        .ok_or_else(|| Answer::NotApplicable("the target names no resource to call".into()))?;
+    let names_token = act
+        .change
+        .with
+        .iter()
+        .chain(&act.step.given)
+        .any(|(name, _)| name == "token")
+        || act.change.without.iter().any(|name| name == "token");
+    let token = if names_token {
+        newest(scene, &client.name, resource)
+    } else {
+        Some(match newest(scene, &client.name, resource) {
+            Some(token) => token,
+            None => arrange(scene, act.step, &act.label).await?,
+        })
+    };
+    let mut draft = Draft::new(&resource.method, resource.url.as_str(), Encoding::Form);
+    draft.push_some("token", token);
+    draft.credential = Some("token");
+    if let Some((body, content_type)) = &resource.body {
+        draft.body = Some(body.clone());
+        draft.content_type = Some(content_type.clone());
+    } else {
+        draft.content_type = Some(String::new());
+    }
+    let names = scene.names(&client, (String::new(), String::new()));
+    draft
+        .arrange(&act.step.given, &names)
+        .and_then(|()| draft.apply(act.change, &names))
+        .map_err(Answer::NotApplicable)?;
+    forge(scene, act, &mut draft)?;
+    let sent = draft.sent();
+    place_token(&mut draft);
+    let recorded = scene.send(draft.finish(), &act.label, "rs").await;
+    let mut outcome = Outcome::new(Verb::Call, &act.label, read(&recorded));
+    outcome.client = client.name.clone();
+    outcome.resource = Some(resource.name.clone());
+    outcome.sent = sent;
+    if let Ok(reply) = &recorded.reply {
+        outcome.fields.insert("status".into(), reply.status.to_string());
+    }
+    Ok(outcome)
+}
+
+/// `token` is a parameter only until here: it becomes the Authorization header.
+fn place_token(draft: &mut Draft) {
+    let raw = draft
+        .params
+        .iter()
+        .find(|(name, _)| name == "token")
+        .map(|(_, value)| value.clone());
+    draft.remove("token");
+    if draft.authorization.is_none()
+        && let Some(Param::Text(token) | Param::Raw(token)) = raw
+    {
+        draft.authorization = Some(format!("Bearer {token}"));
+    }
+}
+
+/// The newest access token of the client that should work at this resource.
+fn newest(scene: &Scene<'_>, client: &str, resource: &Resource) -> Option<String> {
+    scene
+        .outcomes
+        .iter()
+        .rev()
+        .filter(|outcome| outcome.client == client && outcome.answer == Answer::Success)
+        .find(|outcome| outcome.field("access_token").is_some() && serves(scene, outcome, resource))
+        .and_then(|outcome| outcome.field("access_token"))
+        .map(str::to_owned)
+}
+
+/// Whether a token was issued for this probe: same resource, or same audience and enough scope.
+fn serves(scene: &Scene<'_>, outcome: &Outcome, resource: &Resource) -> bool {
+    let issued_for = outcome
+        .resource
+        .as_deref()
+        .and_then(|name| scene.world.target.resource(name));
+    let Some(issued_for) = issued_for else {
+        return false;
+    };
+    let granted = outcome
+        .field("scope")
+        .or(outcome.field("requested_scope"))
+        .unwrap_or_default();
+    let enough = resource
+        .scope
+        .as_deref()
+        .unwrap_or_default()
+        .split_whitespace()
+        .all(|scope| granted.split_whitespace().any(|have| have == scope));
+    enough && issued_for.id == resource.id && (issued_for.rar == resource.rar || resource.rar.is_none())
+}
+
+/// Makes a grant for this resource.
+async fn arrange(scene: &mut Scene<'_>, step: &Step, label: &str) -> Result<String, Answer> {
+    let outcome = scene.arrange(plain(Verb::Grant, step), label).await?;
+    match (outcome.answer.clone(), outcome.field("access_token")) {
+        (Answer::Success, Some(token)) => Ok(token.to_owned()),
+        (answer, _) => Err(match answer {
+            Answer::Throttled(_) | Answer::NoAnswer(_) => answer,
+            other => Answer::NotApplicable(format!("the grant before it {}", other.words())),
+        }),
+    }
+}
+
+/// Reads a resource server's answer (RFC 6750 §3).
+pub(super) fn read(recorded: &Recorded) -> Answer {
+    let reply = match common(recorded) {
+        Ok(reply) => reply,
+        Err(answer) => return answer,
+    };
+    if reply.is_success() {
+        return Answer::Success;
+    }
+    match challenge_error(reply) {
+        Some(error) => Answer::Refused { status: reply.status, error, how: How::Challenge },
+        None => refusal(reply),
+    }
+}
+
+/// The `error` of the Bearer (or DPoP) challenge; `Some(None)` is a challenge without error.
+fn challenge_error(reply: &Reply) -> Option<Option<String>> {
+    let parsed = wire::challenge::parse(reply.all("www-authenticate"));
+    let challenge = parsed.scheme("bearer").or_else(|| parsed.scheme("dpop"))?;
+    Some(challenge.param("error").map(str::to_owned))
+}
+
+/// Whether two URLs share an origin.
+pub fn same_origin(one: &str, other: &str) -> bool {
+    match (Url::parse(one), Url::parse(other)) {
+        (Ok(one), Ok(other)) => one.origin() == other.origin(),
+        _ => false,
+    }
+}

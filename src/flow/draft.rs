@@ -1,0 +1,398 @@
+//! A request under construction: named parameters first, bytes last.
+//!
+//! Verbs fill in the correct parameters; a [`Change`] alters them; [`Draft::finish`] encodes. Client
+//! authentication is applied last, from the parameters `client_id` and `client_secret`, so that a
+//! deviation of either reaches the header as well as the body.
+
+use base64::Engine as _;
+use serde_json::{Map, Value as Json};
+
+use super::names::Names;
+use crate::suite::model::{Change, Value};
+use crate::target::model::ClientAuth;
+use crate::transport::Request;
+use wire::form::Pairs;
+
+/// How parameters are encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// In the URL's query.
+    Query,
+    /// As a form body.
+    Form,
+    /// As a JSON object body.
+    Json,
+}
+
+/// A parameter's value before encoding.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Param {
+    /// Percent-encoded where it must be.
+    Text(String),
+    /// Sent as these bytes.
+    Raw(String),
+    /// A structure: a JSON value in a JSON body, its text elsewhere.
+    Json(Json),
+}
+
+impl Param {
+    fn text(&self) -> String {
+        match self {
+            Param::Text(text) | Param::Raw(text) => text.clone(),
+            Param::Json(Json::String(text)) => text.clone(),
+            Param::Json(json) => json.to_string(),
+        }
+    }
+}
+
+/// A request under construction.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// The method; decides between query and body when it is changed to GET.
+    pub method: String,
+    /// The endpoint.
+    pub url: String,
+    /// How parameters travel.
+    pub encoding: Encoding,
+    /// Parameters in order; a repeated name is a repeated parameter.
+    pub params: Vec<(String, Param)>,
+    /// Client authentication, when the endpoint has one.
+    pub auth: Option<ClientAuth>,
+    /// Send the credentials in the header and in the body.
+    pub auth_both: bool,
+    /// The whole Authorization header, when set.
+    pub authorization: Option<String>,
+    /// Which parameter is the step's credential, for `forge`.
+    pub credential: Option<&'static str>,
+    /// Headers in order.
+    pub headers: Vec<(String, String)>,
+    /// Parameters moved to the query of a POST.
+    pub query: Vec<(String, Param)>,
+    /// Body parameters added after client authentication.
+    pub body_extra: Vec<(String, Param)>,
+    /// The whole body, when set.
+    pub body: Option<String>,
+    /// The content type, when changed; empty leaves the header out.
+    pub content_type: Option<String>,
+    /// Signs client assertions.
+    pub assertion: Option<Assertion>,
+}
+
+/// What a `private_key_jwt` assertion needs (RFC 7523 §3).
+#[derive(Debug, Clone)]
+pub struct Assertion {
+    /// The signed assertion.
+    pub jwt: String,
+}
+
+impl Draft {
+    /// An empty draft.
+    pub fn new(method: &str, url: &str, encoding: Encoding) -> Draft {
+        Draft {
+            method: method.to_owned(),
+            url: url.to_owned(),
+            encoding,
+            params: Vec::new(),
+            auth: None,
+            auth_both: false,
+            authorization: None,
+            credential: None,
+            headers: Vec::new(),
+            query: Vec::new(),
+            body_extra: Vec::new(),
+            body: None,
+            content_type: None,
+            assertion: None,
+        }
+    }
+
+    /// Adds a parameter.
+    pub fn push(&mut self, name: &str, value: impl Into<String>) {
+        self.params.push((name.to_owned(), Param::Text(value.into())));
+    }
+
+    /// Adds a parameter when there is a value.
+    pub fn push_some(&mut self, name: &str, value: Option<impl Into<String>>) {
+        if let Some(value) = value {
+            self.push(name, value);
+        }
+    }
+
+    /// The first value of a parameter, as text.
+    pub fn get(&self, name: &str) -> Option<String> {
+        self.params
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.text())
+    }
+
+    /// Every value of a parameter, as text.
+    pub fn all(&self, name: &str) -> Vec<String> {
+        self.params
+            .iter()
+            .filter(|(key, _)| key == name)
+            .map(|(_, value)| value.text())
+            .collect()
+    }
+
+    /// Replaces a parameter in place (or appends it).
+    pub fn set(&mut self, name: &str, values: Vec<Param>) {
+        let at = self
+            .params
+            .iter()
+            .position(|(key, _)| key == name)
+            .unwrap_or(self.params.len());
+        self.params.retain(|(key, _)| key != name);
+        let at = at.min(self.params.len());
+        let new = values.into_iter().map(|value| (name.to_owned(), value));
+        self.params.splice(at..at, new);
+    }
+
+    /// Leaves a parameter out.
+    pub fn remove(&mut self, name: &str) {
+        self.params.retain(|(key, _)| key != name);
+    }
+
+    /// Applies arranged parameters.
+    ///
+    /// # Errors
+    /// A reference that has no value here, in words.
+    pub fn arrange(&mut self, given: &[(String, Value)], names: &Names<'_>) -> Result<(), String> {
+        for (name, value) in given {
+            self.alter(name, params(value, names, self.encoding)?)?;
+        }
+        Ok(())
+    }
+
+    /// Applies a deviation, all but `forge`, which the verb applies to its credential.
+    ///
+    /// # Errors
+    /// A reference that has no value here, in words.
+    pub fn apply(&mut self, change: &Change, names: &Names<'_>) -> Result<(), String> {
+        self.arrange(&change.with, names)?;
+        for name in &change.without {
+            self.leave_out(name);
+        }
+        for (name, template) in &change.raw {
+            let text = names.resolve(template)?;
+            self.alter(name, vec![Param::Raw(text)])?;
+        }
+        Ok(())
+    }
+
+    fn leave_out(&mut self, name: &str) {
+        match name {
+            "@authorization" => self.authorization = Some(String::new()),
+            "@content-type" => self.content_type = Some(String::new()),
+            "@auth" => self.auth = None,
+            _ => self.remove(name),
+        }
+    }
+
+    fn alter(&mut self, name: &str, values: Vec<Param>) -> Result<(), String> {
+        let text = || values.first().map(Param::text).unwrap_or_default();
+        match name {
+            "@method" => self.method = text(),
+            "@url" => self.url = text(),
+            "@content-type" => self.content_type = Some(text()),
+            "@authorization" => self.authorization = Some(text()),
+            "@body" => self.body = Some(text()),
+            "@accept" => self.headers.push(("Accept".into(), text())),
+            "@auth" => self.choose_auth(&text())?,
+            _ => {
+                if let Some(header) = name.strip_prefix("@header.") {
+                    for value in &values {
+                        self.headers.push((header.to_owned(), value.text()));
+                    }
+                } else if let Some(parameter) = name.strip_prefix("@query.") {
+                    self.remove(parameter);
+                    for value in values {
+                        self.query.push((parameter.to_owned(), value));
+                    }
+                } else if let Some(parameter) = name.strip_prefix("@body.") {
+                    for value in values {
+                        self.body_extra.push((parameter.to_owned(), value));
+                    }
+                } else if name.starts_with('@') {
+                    return Err(format!("{name} is not a pseudo parameter"));
+                } else {
+                    self.set(name, values);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn choose_auth(&mut self, word: &str) -> Result<(), String> {
+        self.auth_both = word == "both";
+        self.auth = Some(match word {
+            "none" => ClientAuth::None,
+            "client_secret_basic" | "both" => ClientAuth::Basic,
+            "client_secret_post" => ClientAuth::Post,
+            "private_key_jwt" => ClientAuth::PrivateKeyJwt,
+            _ => return Err(format!("{word} is not a client authentication method")),
+        });
+        Ok(())
+    }
+
+    /// The parameters that will be sent, decoded, for the record.
+    pub fn sent(&self) -> Vec<(String, String)> {
+        self.params
+            .iter()
+            .chain(&self.query)
+            .chain(&self.body_extra)
+            .map(|(name, value)| (name.clone(), value.text()))
+            .collect()
+    }
+
+    /// Encodes the request.
+    pub fn finish(mut self) -> Request {
+        self.authenticate();
+        let mut request = Request {
+            method: self.method.clone(),
+            url: self.url.clone(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        };
+        let in_query = self.encoding == Encoding::Query && self.method != "POST"
+            || matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS");
+        let mut query = pairs(&self.query);
+        if in_query {
+            query = pairs(self.params.iter().chain(&self.query).chain(&self.body_extra));
+        } else {
+            let fields: Vec<(String, Param)> =
+                self.params.iter().chain(&self.body_extra).cloned().collect();
+            request.body = match self.encoding {
+                Encoding::Json => json_body(&fields),
+                Encoding::Form | Encoding::Query => pairs(&fields).encode(),
+            };
+            let natural = match self.encoding {
+                Encoding::Json => "application/json",
+                Encoding::Form | Encoding::Query => "application/x-www-form-urlencoded",
+            };
+            match self.content_type.as_deref() {
+                None => request.set("Content-Type", natural),
+                Some("") => {}
+                Some(other) => request.set("Content-Type", other),
+            }
+        }
+        if let Some(body) = self.body {
+            request.body = body.into_bytes();
+        }
+        if !query.is_empty() {
+            let separator = if request.url.contains('?') { '&' } else { '?' };
+            request.url.push(separator);
+            // Raw values may hold any bytes; the raw transport sends them as they are.
+            request.url.push_str(&String::from_utf8_lossy(&query.encode()));
+        }
+        if let Some(value) = self.authorization.filter(|value| !value.is_empty()) {
+            request.headers.push(("Authorization".into(), value));
+        }
+        request.headers.extend(self.headers);
+        request
+    }
+
+    /// Moves `client_id` and `client_secret` to where the method wants them (RFC 6749 §2.3.1).
+    fn authenticate(&mut self) {
+        let Some(auth) = self.auth else {
+            return;
+        };
+        match auth {
+            ClientAuth::None | ClientAuth::Post => {}
+            ClientAuth::Basic => {
+                let (Some(id), Some(secret)) = (self.get("client_id"), self.get("client_secret"))
+                else {
+                    return;
+                };
+                let credential = format!(
+                    "{}:{}",
+                    wire::form::encode_component(id.as_bytes()),
+                    wire::form::encode_component(secret.as_bytes())
+                );
+                let encoded = base64::engine::general_purpose::STANDARD.encode(credential);
+                if self.authorization.is_none() {
+                    self.authorization = Some(format!("Basic {encoded}"));
+                }
+                if !self.auth_both {
+                    self.remove("client_id");
+                    self.remove("client_secret");
+                }
+            }
+            ClientAuth::PrivateKeyJwt => {
+                if let Some(assertion) = self.assertion.take() {
+                    self.push(
+                        "client_assertion_type",
+                        "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+                    );
+                    self.push("client_assertion", assertion.jwt);
+                }
+            }
+        }
+    }
+}
+
+fn pairs<'a>(params: impl IntoIterator<Item = &'a (String, Param)>) -> Pairs {
+    let mut pairs = Pairs::new();
+    for (name, value) in params {
+        match value {
+            Param::Raw(raw) => pairs.push_raw(name, raw.as_bytes()),
+            other => pairs.push(name, &other.text()),
+        }
+    }
+    pairs
+}
+
+/// A JSON object; a raw value stands in it as it is, a repeated name stays repeated.
+fn json_body(params: &[(String, Param)]) -> Vec<u8> {
+    let members: Vec<String> = params
+        .iter()
+        .map(|(name, value)| {
+            let value = match value {
+                Param::Text(text) => Json::String(text.clone()).to_string(),
+                Param::Raw(raw) => raw.clone(),
+                Param::Json(json) => json.to_string(),
+            };
+            format!("{}:{value}", Json::String(name.clone()))
+        })
+        .collect();
+    format!("{{{}}}", members.join(",")).into_bytes()
+}
+
+/// A suite value as parameters: a list repeats the parameter, but is an array in a JSON body.
+fn params(value: &Value, names: &Names<'_>, encoding: Encoding) -> Result<Vec<Param>, String> {
+    Ok(match value {
+        Value::Text(template) => vec![Param::Text(names.resolve(template)?)],
+        Value::List(items) if encoding != Encoding::Json => {
+            let mut all = Vec::new();
+            for item in items {
+                all.extend(params(item, names, encoding)?);
+            }
+            all
+        }
+        other => vec![Param::Json(json(other, names)?)],
+    })
+}
+
+fn json(value: &Value, names: &Names<'_>) -> Result<Json, String> {
+    Ok(match value {
+        Value::Text(template) => Json::String(names.resolve(template)?),
+        Value::List(items) => Json::Array(
+            items
+                .iter()
+                .map(|item| json(item, names))
+                .collect::<Result<_, _>>()?,
+        ),
+        Value::Number(number) if number.fract() == 0.0 && number.abs() < 9e15 => {
+            Json::from(*number as i64)
+        }
+        Value::Number(number) => Json::from(*number),
+        Value::Bool(yes) => Json::Bool(*yes),
+        Value::Table(table) => {
+            let mut object = Map::new();
+            for (name, value) in table {
+                object.insert(name.clone(), json(value, names)?);
+            }
+            Json::Object(object)
+        }
+    })
+}

@@ -1,0 +1,61 @@
+//! `http`: exactly the request that the step describes.
+
+use super::answer::{common, json_fields, refusal};
+use super::draft::{Draft, Encoding};
+use super::scene::Act;
+use super::{Answer, How, Outcome, Scene};
+use crate::suite::model::Verb;
+
+pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outcome, Answer> {
+    let world = scene.world;
+    let endpoints = &world.endpoints;
+    let (url, method, to) = match act.step.at.as_deref() {
+        Some("authorize") => (endpoints.authorization.clone(), "GET", "as"),
+        Some("token") => (endpoints.token.clone(), "POST", "as"),
+        Some("revoke") => (endpoints.revocation.clone(), "POST", "as"),
+        Some("introspect") => (endpoints.introspection.clone(), "POST", "as"),
+        Some("register") => (endpoints.registration.clone(), "POST", "as"),
+        Some("jwks") => (endpoints.jwks.clone(), "GET", "as"),
+        Some("resource") => (
+            world.target.resources.first().map(|resource| resource.url.to_string()),
+            "GET",
+            "rs",
+        ),
+        _ => (Some(world.target.issuer.clone()), "GET", "as"),
+    };
+    let url = url.ok_or_else(|| {
+        let at = act.step.at.as_deref().unwrap_or("the target");
+        Answer::NotApplicable(format!("no {at} endpoint is known"))
+    })?;
+    let client = scene.client(act.step)?;
+    let mut draft = Draft::new(method, &url, Encoding::Form);
+    let names = scene.names(&client, (String::new(), String::new()));
+    draft
+        .arrange(&act.step.given, &names)
+        .and_then(|()| draft.apply(act.change, &names))
+        .map_err(Answer::NotApplicable)?;
+    let sent = draft.sent();
+    let recorded = scene.send(draft.finish(), &act.label, to).await;
+    let mut outcome = Outcome::new(Verb::Http, &act.label, Answer::Success);
+    outcome.client = client.name.clone();
+    outcome.sent = sent;
+    match common(&recorded) {
+        Err(answer) => outcome.answer = answer,
+        Ok(reply) => {
+            outcome.fields = json_fields(reply);
+            // A request made by hand is no token of that client.
+            outcome.client = String::new();
+            outcome.fields.insert("status".into(), reply.status.to_string());
+            if !reply.is_success() {
+                outcome.answer = if to == "rs" { super::call::read(&recorded) } else { refusal(reply) };
+            } else if outcome.field("error").is_some() {
+                outcome.answer = Answer::Refused {
+                    status: reply.status,
+                    error: outcome.field("error").map(str::to_owned),
+                    how: How::Json,
+                };
+            }
+        }
+    }
+    Ok(outcome)
+}

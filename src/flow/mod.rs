@@ -1,0 +1,26 @@
+//! One file a verb: build the correct request, apply the deviation, read the answer.
+//!
+//! A [`Scene`] is one performance of a flow: its names, tokens, browser sessions and exchanges. A
+//! [`World`] is what all scenes of a run share. What an answer *means* for a case is decided in
+//! [`crate::run`]; here it is only read ([`Answer`]).
+
+pub mod answer;
+mod authorize;
+mod call;
+mod device;
+mod discover;
+pub mod draft;
+mod http;
+mod introspect;
+pub mod listener;
+pub mod names;
+mod push;
+mod register;
+mod revoke;
+pub mod scene;
+mod token;
+pub mod world;
+
+pub use answer::{Answer, How, Outcome};
+pub use scene::Scene;
+pub use world::World;

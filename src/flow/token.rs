@@ -1,0 +1,330 @@
+//! `exchange`, `grant`, `refresh`: requests to the token endpoint (RFC 6749 §3.2, §4.1.3, §6).
+
+use jose::forge::{Context, Forge};
+use serde_json::json;
+
+use super::answer::{common, json_fields, refusal};
+use super::draft::{Assertion, Draft, Encoding, Param};
+use super::scene::Act;
+use super::{Answer, Outcome, Scene, World};
+use crate::suite::model::{Step, Verb};
+use crate::target::model::{Client, ClientAuth};
+use crate::transport::Recorded;
+
+/// A request to an endpoint where the client authenticates.
+pub(super) fn authenticated(world: &World, url: &str, client: &Client, encoding: Encoding) -> Draft {
+    let mut draft = Draft::new("POST", url, encoding);
+    draft.push_some("client_id", client.id.clone());
+    if client.auth != ClientAuth::PrivateKeyJwt {
+        draft.push_some("client_secret", client.secret.clone());
+    }
+    draft.auth = Some(client.auth);
+    if client.auth == ClientAuth::PrivateKeyJwt {
+        draft.assertion = client.id.as_deref().map(|id| assertion(world, id));
+    }
+    draft
+}
+
+/// A client assertion for this authorization server (RFC 7523 §3).
+fn assertion(world: &World, id: &str) -> Assertion {
+    let now = jiff::Timestamp::now().as_second();
+    let claims = json!({
+        "iss": id,
+        "sub": id,
+        "aud": world.target.issuer,
+        "iat": now,
+        "exp": now + 60,
+        "jti": jose::random_token(16),
+    });
+    let mut header = serde_json::Map::new();
+    header.insert("typ".into(), "JWT".into());
+    let claims = claims.as_object().cloned().unwrap_or_default();
+    Assertion { jwt: world.key.sign(&header, &claims) }
+}
+
+fn token_draft(scene: &Scene<'_>, client: &Client, grant_type: &str) -> Result<Draft, Answer> {
+    let world = scene.world;
+    let endpoint = world
+        .endpoints
+        .token
+        .as_deref()
+        .ok_or_else(|| Answer::NotApplicable("no token endpoint is known".into()))?;
+    let encoding = if world.target.policy.token_body_json { Encoding::Json } else { Encoding::Form };
+    let mut draft = authenticated(world, endpoint, client, encoding);
+    draft.params.insert(0, ("grant_type".into(), Param::Text(grant_type.into())));
+    Ok(draft)
+}
+
+/// Breaks the step's credential in the named way.
+pub(super) fn forge(scene: &Scene<'_>, act: &Act<'_>, draft: &mut Draft) -> Result<(), Answer> {
+    let Some(name) = &act.change.forge else {
+        return Ok(());
+    };
+    let Some(parameter) = draft.credential else {
+        return Err(Answer::NotApplicable("this step has no credential to forge".into()));
+    };
+    let forge = Forge::parse(name)
+        .ok_or_else(|| Answer::NotApplicable(format!("{name} is not a known forgery")))?;
+    let token = draft.get(parameter).unwrap_or_default();
+    let listener = scene
+        .world
+        .listener
+        .as_ref()
+        .and_then(|listener| listener.field("jwks"));
+    let context = Context {
+        jwks: scene.world.jwks.as_ref(),
+        attacker: &scene.world.key,
+        listener: listener.as_deref(),
+    };
+    let broken = forge
+        .apply(&token, &context)
+        .map_err(|reason| Answer::NotApplicable(reason.to_string()))?;
+    draft.set(parameter, vec![Param::Text(broken)]);
+    Ok(())
+}
+
+/// Redeems the newest unspent code of the client, or the one that the step names.
+pub(super) async fn exchange(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outcome, Answer> {
+    let client = scene.client(act.step)?;
+    let named = act
+        .change
+        .with
+        .iter()
+        .chain(&act.step.given)
+        .any(|(name, _)| name == "code");
+    let authorization = match (named, scene.unspent_code(&client.name)) {
+        (false, Some(authorization)) => authorization.clone(),
+        (false, None) => arrange_code(scene, act).await?,
+        // A code that is named brings its own verifier and redirect URI along.
+        (true, _) => named_authorization(scene, act, &client)?,
+    };
+    redeem(scene, act, &client, &authorization, true).await
+}
+
+async fn arrange_code(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outcome, Answer> {
+    let step = plain(Verb::Authorize, act.step);
+    let outcome = scene.arrange(step, &act.label).await?;
+    match outcome.answer {
+        Answer::Success => Ok(outcome),
+        answer => Err(match answer {
+            Answer::Throttled(_) | Answer::NoAnswer(_) => answer,
+            other => Answer::NotApplicable(format!(
+                "the authorization before it {}",
+                other.words()
+            )),
+        }),
+    }
+}
+
+fn named_authorization(
+    scene: &Scene<'_>,
+    act: &Act<'_>,
+    client: &Client,
+) -> Result<Outcome, Answer> {
+    let names = scene.names(client, (String::new(), String::new()));
+    let mut probe = Draft::new("POST", "", Encoding::Form);
+    for (name, value) in act.step.given.iter().chain(&act.change.with) {
+        if name == "code" {
+            probe
+                .arrange(&[(name.clone(), value.clone())], &names)
+                .map_err(Answer::NotApplicable)?;
+        }
+    }
+    let code = probe.get("code").unwrap_or_default();
+    let known = scene.authorization_of(&code).cloned();
+    // A made-up code: everything else as if the newest authorization were redeemed.
+    Ok(known
+        .or_else(|| scene.newest(&client.name, "verifier").cloned())
+        .unwrap_or_else(|| {
+            let mut made_up = Outcome::new(Verb::Authorize, &act.label, Answer::Success);
+            made_up.client = client.name.clone();
+            made_up.fields.insert("verifier".into(), scene.world.verifier());
+            if let Some(uri) = client.redirect_uris.first() {
+                made_up.fields.insert("redirect_uri".into(), uri.clone());
+            }
+            made_up
+        }))
+}
+
+async fn redeem(
+    scene: &mut Scene<'_>,
+    act: &Act<'_>,
+    client: &Client,
+    authorization: &Outcome,
+    deviate: bool,
+) -> Result<Outcome, Answer> {
+    let mut draft = token_draft(scene, client, "authorization_code")?;
+    let own = |name: &str| authorization.field(name).map(str::to_owned);
+    draft.push_some("code", own("code"));
+    draft.push_some("redirect_uri", own("redirect_uri"));
+    // The verifier belongs to a challenge: without one a correct client sends none.
+    if authorization.field("code").is_none() || authorization.field("challenge").is_some_and(|challenge| !challenge.is_empty()) {
+        draft.push_some("code_verifier", own("verifier"));
+    }
+    draft.push_some("resource", own("requested_resource"));
+    draft.credential = Some("code");
+    if deviate {
+        let verifier = own("verifier").unwrap_or_default();
+        let challenge = own("challenge").unwrap_or_else(|| jose::s256(&verifier));
+        let names = scene.names(client, (verifier, challenge));
+        draft
+            .arrange(&act.step.given, &names)
+            .and_then(|()| draft.apply(act.change, &names))
+            .map_err(Answer::NotApplicable)?;
+        forge(scene, act, &mut draft)?;
+    }
+    if let Some(code) = draft.get("code") {
+        scene.spend(&code);
+    }
+    let mut outcome = send(scene, act, client, draft, act.step.verb).await;
+    outcome.resource = authorization.resource.clone();
+    for name in ["code", "state", "iss", "redirect_uri", "verifier", "challenge", "requested_scope", "requested_resource"] {
+        if let Some(value) = authorization.field(name) {
+            outcome.fields.entry(name.into()).or_insert_with(|| value.to_owned());
+        }
+    }
+    outcome.response.clone_from(&authorization.response);
+    outcome.pages.clone_from(&authorization.pages);
+    outcome.consents = authorization.consents;
+    Ok(outcome)
+}
+
+/// authorize, then exchange; the deviation is the authorization request's.
+pub(super) async fn grant(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outcome, Answer> {
+    let client = scene.client(act.step)?;
+    let mut authorization = super::authorize::perform(scene, act).await?;
+    if authorization.answer != Answer::Success {
+        authorization.verb = Verb::Grant;
+        return Ok(authorization);
+    }
+    redeem(scene, act, &client, &authorization, false).await
+}
+
+/// Uses the newest refresh token of the client, or the one that the step names.
+pub(super) async fn refresh(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outcome, Answer> {
+    let client = scene.client(act.step)?;
+    if scene.newest(&client.name, "refresh_token").is_none() {
+        let step = plain(Verb::Grant, act.step);
+        let outcome = scene.arrange(step, &act.label).await?;
+        if outcome.answer != Answer::Success {
+            return Err(outcome.answer);
+        }
+    }
+    let newest = scene.newest(&client.name, "refresh_token").cloned();
+    let mut draft = token_draft(scene, &client, "refresh_token")?;
+    draft.push_some(
+        "refresh_token",
+        newest
+            .as_ref()
+            .and_then(|outcome| outcome.field("refresh_token"))
+            .map(str::to_owned),
+    );
+    draft.credential = Some("refresh_token");
+    let names = scene.names(&client, (String::new(), String::new()));
+    draft
+        .arrange(&act.step.given, &names)
+        .and_then(|()| draft.apply(act.change, &names))
+        .map_err(Answer::NotApplicable)?;
+    forge(scene, act, &mut draft)?;
+    // What the new tokens are for follows the token that was used, not the newest grant.
+    let used = draft.get("refresh_token").unwrap_or_default();
+    let origin = scene
+        .outcomes
+        .iter()
+        .rev()
+        .find(|outcome| outcome.field("refresh_token") == Some(used.as_str()))
+        .cloned()
+        .or(newest);
+    let mut outcome = send(scene, act, &client, draft, Verb::Refresh).await;
+    if let Some(origin) = origin {
+        outcome.resource.clone_from(&origin.resource);
+        for name in ["requested_scope", "requested_resource"] {
+            if let Some(value) = origin.field(name) {
+                outcome.fields.entry(name.into()).or_insert_with(|| value.to_owned());
+            }
+        }
+    }
+    Ok(outcome)
+}
+
+/// Sends a token request, once or several times at once.
+async fn send(scene: &mut Scene<'_>, act: &Act<'_>, client: &Client, draft: Draft, verb: Verb) -> Outcome {
+    let sent = draft.sent();
+    let request = draft.finish();
+    let copies = act.step.parallel.filter(|_| !act.change.is_empty() || act.step.parallel.is_some());
+    let mut outcome = match copies {
+        Some(copies) if copies > 1 => {
+            let mut all = Vec::new();
+            for recorded in scene.world.transport.send_together(&request, copies as usize).await {
+                let mut copy = Outcome::new(verb, &act.label, Answer::Success);
+                read(&recorded, &mut copy);
+                copy.client = client.name.clone();
+                scene.keep(recorded, &act.label, "as");
+                all.push(copy);
+            }
+            let mut first = all
+                .iter()
+                .find(|copy| copy.answer == Answer::Success)
+                .or(all.first())
+                .cloned()
+                .unwrap_or_else(|| {
+                    Outcome::new(verb, &act.label, Answer::NoAnswer("nothing was sent".into()))
+                });
+            first.copies = all;
+            first
+        }
+        _ => {
+            let recorded = scene.send(request, &act.label, "as").await;
+            let mut outcome = Outcome::new(verb, &act.label, Answer::Success);
+            read(&recorded, &mut outcome);
+            outcome
+        }
+    };
+    outcome.client = client.name.clone();
+    outcome.sent = sent;
+    for name in ["access_token", "refresh_token", "id_token"] {
+        if let Some(value) = outcome.fields.get(name) {
+            scene.secrets.learn(value, name);
+        }
+    }
+    outcome
+}
+
+/// Reads a token endpoint answer (RFC 6749 §5).
+fn read(recorded: &Recorded, outcome: &mut Outcome) {
+    outcome.answer = match common(recorded) {
+        Err(answer) => answer,
+        Ok(reply) => {
+            let object = reply.json().unwrap_or_default();
+            let token = object
+                .get("access_token")
+                .and_then(serde_json::Value::as_str)
+                .is_some_and(|token| !token.is_empty());
+            if reply.is_success() && token {
+                outcome.fields = json_fields(reply);
+                Answer::Success
+            } else {
+                refusal(reply)
+            }
+        }
+    };
+}
+
+/// A correct step of this verb that keeps the client and resource of another.
+pub(super) fn plain(verb: Verb, like: &Step) -> Step {
+    Step {
+        verb,
+        name: None,
+        client: like.client.clone(),
+        user: crate::suite::model::User::Approve,
+        at: like.at.clone(),
+        given: Vec::new(),
+        change: crate::suite::model::Change::default(),
+        parallel: None,
+        wait: None,
+        vary: false,
+        cause: false,
+        expect: crate::suite::model::Expect::default(),
+        source: like.source.clone(),
+    }
+}

@@ -1,0 +1,122 @@
+//! What all scenes of a run share.
+
+use serde_json::{Map, Value};
+
+use super::listener::Listener;
+use crate::target::model::{Endpoints, Target};
+use crate::transport::Transport;
+use crate::transport::redact::Secrets;
+
+/// The target as found, and our own keys.
+pub struct World {
+    /// What is tested; dynamically registered clients already have their identifiers.
+    pub target: Target,
+    /// How requests leave.
+    pub transport: Transport,
+    /// The authorization server metadata, when there is any.
+    pub metadata: Option<Map<String, Value>>,
+    /// Where it was found.
+    pub metadata_url: Option<String>,
+    /// Endpoints: the target file's, else the metadata's.
+    pub endpoints: Endpoints,
+    /// The server's public keys.
+    pub jwks: Option<Value>,
+    /// The harness's own key: signs client assertions, and whatever an attacker would sign.
+    pub key: jose::SigningKey,
+    /// A marker that occurs nowhere else.
+    pub canary: String,
+    /// Our own listener on loopback, when the target is there too.
+    pub listener: Option<Listener>,
+    /// Secrets of the target file.
+    pub secrets: Secrets,
+    /// How many races are run.
+    pub race_rounds: u32,
+    /// What was registered and has to be removed: management URL, token, client identifier.
+    pub registrations: std::sync::Mutex<Vec<Registration>>,
+}
+
+/// A client this run registered.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// RFC 7592 management URL, empty when the server gave none.
+    pub uri: String,
+    /// The registration access token.
+    pub token: Option<String>,
+    /// The client identifier.
+    pub client_id: String,
+}
+
+impl World {
+    /// Remembers a registration for the clean-up at the end.
+    pub fn note_registration(&self, uri: &str, token: Option<&str>, id: Option<&str>) {
+        if let Ok(mut list) = self.registrations.lock() {
+            list.push(Registration {
+                uri: uri.to_owned(),
+                token: token.map(str::to_owned),
+                client_id: id.unwrap_or_default().to_owned(),
+            });
+        }
+    }
+
+    /// The capabilities that can be read off the target and its metadata without logging in.
+    pub fn static_capabilities(&self) -> Vec<String> {
+        let target = &self.target;
+        let mut found = Vec::new();
+        let mut has = |name: &str, yes: bool| {
+            if yes {
+                found.push(name.to_owned());
+            }
+        };
+        let metadata = |member: &str| {
+            self.metadata
+                .as_ref()
+                .and_then(|metadata| metadata.get(member))
+        };
+        has("metadata", self.metadata.is_some());
+        has("registration", self.endpoints.registration.is_some());
+        has("revocation", self.endpoints.revocation.is_some());
+        has(
+            "introspection",
+            self.endpoints.introspection.is_some() && target.introspection_client.is_some(),
+        );
+        has("par", self.endpoints.par.is_some());
+        has("device", self.endpoints.device.is_some());
+        has("jwks", self.jwks.is_some());
+        has("listener", self.listener.is_some());
+        has(
+            "deny",
+            target.login.steps.iter().any(|step| step.deny.is_some()),
+        );
+        has(
+            "dpop",
+            metadata("dpop_signing_alg_values_supported").is_some(),
+        );
+        has(
+            "cimd",
+            metadata("client_id_metadata_document_supported") == Some(&Value::Bool(true)),
+        );
+        has(
+            "jar",
+            metadata("request_parameter_supported") == Some(&Value::Bool(true)),
+        );
+        has("rar", !target.rar.is_empty());
+        for (name, _) in &target.rar {
+            has(&format!("rar.{name}"), true);
+        }
+        for client in &target.clients {
+            has(&format!("client.{}", client.name), client.id.is_some());
+        }
+        for user in &target.users {
+            has(&format!("user.{}", user.name), true);
+        }
+        for resource in &target.resources {
+            has(&format!("resource.{}", resource.name), true);
+        }
+        found
+    }
+
+    /// A fresh PKCE verifier of 43 characters (RFC 7636 §4.1).
+    pub fn verifier(&self) -> String {
+        jose::random_token(32)
+    }
+}
