@@ -6,11 +6,12 @@
 //! Dependencies point one way: `cli` → `run`, `report`, `fuzz` → `check` → `flow` → `login` →
 //! `transport`, `suite`, `target` → [`event`] → `wire`.
 
+pub mod check;
 pub mod event;
 pub mod exit;
-pub mod report;
 pub mod flow;
 pub mod login;
+pub mod report;
 pub mod suite;
 pub mod target;
 pub mod transport;

@@ -70,7 +70,10 @@ impl Answer {
                     None => format!("{form} ({status})"),
                 }
             }
-            Answer::Astray { location, with_code } => {
+            Answer::Astray {
+                location,
+                with_code,
+            } => {
                 let what = if *with_code { "with a code " } else { "" };
                 format!("redirected {what}to {location}")
             }
@@ -172,9 +175,7 @@ impl Outcome {
 pub(super) fn common(recorded: &Recorded) -> Result<&Reply, Answer> {
     match &recorded.reply {
         Err(why) => Err(Answer::NoAnswer(why.clone())),
-        Ok(reply) if reply.status == 429 => {
-            Err(Answer::Throttled("answered 429".into()))
-        }
+        Ok(reply) if reply.status == 429 => Err(Answer::Throttled("answered 429".into())),
         Ok(reply) if reply.status == 503 && reply.header("retry-after").is_some() => {
             Err(Answer::Throttled("answered 503 with Retry-After".into()))
         }

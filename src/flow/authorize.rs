@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::draft::{Draft, Encoding, Param};
 use super::scene::Act;
 use super::{Answer, How, Outcome, Scene};
-use crate::login::form::{End, Walk, Will, follow};
 use crate::login::Browser;
+use crate::login::form::{End, Walk, Will, follow};
 use crate::suite::model::{User, Verb};
 use crate::target::model::{Client, Resource};
 use crate::transport::Request;
@@ -34,7 +34,10 @@ pub(super) fn request(
     draft.push_some("scope", scope(scene, resource));
     draft.push("code_challenge", challenge);
     draft.push("code_challenge_method", "S256");
-    draft.push_some("resource", resource.and_then(|resource| resource.id.as_deref()));
+    draft.push_some(
+        "resource",
+        resource.and_then(|resource| resource.id.as_deref()),
+    );
     let detail = resource
         .and_then(|resource| resource.rar.as_deref())
         .or(world.target.policy.rar.as_deref())
@@ -48,7 +51,13 @@ pub(super) fn request(
 
 /// The scope asked for: the target's default, and what the resource's probe needs.
 fn scope(scene: &Scene<'_>, resource: Option<&Resource>) -> Option<String> {
-    let default = scene.world.target.policy.scope.as_deref().unwrap_or_default();
+    let default = scene
+        .world
+        .target
+        .policy
+        .scope
+        .as_deref()
+        .unwrap_or_default();
     let needed = resource
         .and_then(|resource| resource.scope.as_deref())
         .unwrap_or_default();
@@ -84,7 +93,10 @@ async fn go(scene: &mut Scene<'_>, act: &Act<'_>, client: &Client, draft: Draft)
     let asked = draft.all("redirect_uri");
     let sent = draft.sent();
     let mut kept: Vec<(&str, Option<String>)> = vec![
-        ("redirect_uri", asked.first().filter(|uri| !uri.is_empty()).cloned()),
+        (
+            "redirect_uri",
+            asked.first().filter(|uri| !uri.is_empty()).cloned(),
+        ),
         ("challenge", draft.get("code_challenge")),
         ("challenge_method", draft.get("code_challenge_method")),
         ("sent_state", draft.get("state")),
@@ -117,7 +129,11 @@ async fn go(scene: &mut Scene<'_>, act: &Act<'_>, client: &Client, draft: Draft)
             outcome.location = Some(location);
             answer
         }
-        End::Page { status, .. } => Answer::Refused { status, error: error_body, how: How::Page },
+        End::Page { status, .. } => Answer::Refused {
+            status,
+            error: error_body,
+            how: How::Page,
+        },
         End::ServerError(status) => Answer::ServerError(status),
         End::Throttled(why) => Answer::Throttled(why),
         End::NoAnswer(why) | End::Stuck(why) => Answer::NoAnswer(why),
@@ -155,7 +171,11 @@ impl Waiting {
             .flat_map(|client| client.redirect_uris.clone())
             .collect();
         Waiting {
-            asked: asked.iter().filter(|uri| !uri.is_empty()).cloned().collect(),
+            asked: asked
+                .iter()
+                .filter(|uri| !uri.is_empty())
+                .cloned()
+                .collect(),
             registered: client.redirect_uris.clone(),
             others,
         }
@@ -198,7 +218,11 @@ fn read_redirect(
 ) -> Answer {
     let read = wire::location::read(location, None);
     let mut response: Vec<(String, String)> = Vec::new();
-    let sources = [Some(read.query_pairs()), Some(read.fragment_pairs()), post.cloned()];
+    let sources = [
+        Some(read.query_pairs()),
+        Some(read.fragment_pairs()),
+        post.cloned(),
+    ];
     for pairs in sources.into_iter().flatten() {
         for pair in pairs.iter() {
             let name = String::from_utf8_lossy(&pair.name).into_owned();
@@ -207,25 +231,46 @@ fn read_redirect(
         }
     }
     outcome.response = response;
-    let has = |name: &str| outcome.response.iter().any(|(key, value)| key == name && !value.is_empty());
+    let has = |name: &str| {
+        outcome
+            .response
+            .iter()
+            .any(|(key, value)| key == name && !value.is_empty())
+    };
     let text = String::from_utf8_lossy(location).into_owned();
     let with_code = has("code") || has("access_token");
     if !waiting.is_registered(&text) {
-        return Answer::Astray { location: text, with_code };
+        return Answer::Astray {
+            location: text,
+            with_code,
+        };
     }
     if has("error") {
         let error = outcome.response_param("error").map(str::to_owned);
-        return Answer::Refused { status, error, how: How::Redirect };
+        return Answer::Refused {
+            status,
+            error,
+            how: How::Redirect,
+        };
     }
     if with_code {
         Answer::Success
     } else {
-        Answer::Refused { status, error: None, how: How::Redirect }
+        Answer::Refused {
+            status,
+            error: None,
+            how: How::Redirect,
+        }
     }
 }
 
 /// What the person does.
-async fn behave(scene: &mut Scene<'_>, act: &Act<'_>, first: Request, waiting: &Waiting) -> (End, Walk) {
+async fn behave(
+    scene: &mut Scene<'_>,
+    act: &Act<'_>,
+    first: Request,
+    waiting: &Waiting,
+) -> (End, Walk) {
     let world = scene.world;
     let login = &world.target.login;
     let arrived = |url: &str| waiting.arrived(url);
@@ -245,7 +290,16 @@ async fn behave(scene: &mut Scene<'_>, act: &Act<'_>, first: Request, waiting: &
         _ => Will::Approve,
     };
     let go = |browser: Arc<Browser>, person, will, first: Request| async move {
-        follow(&world.transport, &browser, login, person, will, first, &arrived).await
+        follow(
+            &world.transport,
+            &browser,
+            login,
+            person,
+            will,
+            first,
+            &arrived,
+        )
+        .await
     };
     let (end, mut walk) = go(Arc::clone(&browser), person, will, first.clone()).await;
     let Some(approval) = walk.approval.clone() else {
@@ -271,7 +325,11 @@ async fn behave(scene: &mut Scene<'_>, act: &Act<'_>, first: Request, waiting: &
     // The person may press again, but is not asked again: Nothing stops at the first page.
     let (second_end, second) = go(from, person, Will::Nothing, next).await;
     walk.log.extend(second.log);
-    let end = if act.user == User::ApproveTwice { end } else { second_end };
+    let end = if act.user == User::ApproveTwice {
+        end
+    } else {
+        second_end
+    };
     (end, walk)
 }
 
@@ -303,10 +361,16 @@ async fn at_once(
         };
         let text = String::from_utf8_lossy(&location).into_owned();
         if waiting.arrived(&text) {
-            best = End::Redirect { location, post: None };
+            best = End::Redirect {
+                location,
+                post: None,
+            };
             continue;
         }
-        let Some(next) = url::Url::parse(&base).ok().and_then(|base| base.join(&text).ok()) else {
+        let Some(next) = url::Url::parse(&base)
+            .ok()
+            .and_then(|base| base.join(&text).ok())
+        else {
             continue;
         };
         let arrived = |url: &str| waiting.arrived(url);

@@ -1,7 +1,5 @@
 //! `call`: a request to a resource server with an access token (RFC 6750 §2.1).
 
-use url::Url;
-
 use super::answer::{common, refusal};
 use super::draft::{Draft, Encoding, Param};
 use super::scene::Act;
@@ -54,7 +52,9 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
     outcome.resource = Some(resource.name.clone());
     outcome.sent = sent;
     if let Ok(reply) = &recorded.reply {
-        outcome.fields.insert("status".into(), reply.status.to_string());
+        outcome
+            .fields
+            .insert("status".into(), reply.status.to_string());
     }
     Ok(outcome)
 }
@@ -105,7 +105,9 @@ fn serves(scene: &Scene<'_>, outcome: &Outcome, resource: &Resource) -> bool {
         .unwrap_or_default()
         .split_whitespace()
         .all(|scope| granted.split_whitespace().any(|have| have == scope));
-    enough && issued_for.id == resource.id && (issued_for.rar == resource.rar || resource.rar.is_none())
+    enough
+        && issued_for.id == resource.id
+        && (issued_for.rar == resource.rar || resource.rar.is_none())
 }
 
 /// Makes a grant for this resource.
@@ -130,7 +132,11 @@ pub(super) fn read(recorded: &Recorded) -> Answer {
         return Answer::Success;
     }
     match challenge_error(reply) {
-        Some(error) => Answer::Refused { status: reply.status, error, how: How::Challenge },
+        Some(error) => Answer::Refused {
+            status: reply.status,
+            error,
+            how: How::Challenge,
+        },
         None => refusal(reply),
     }
 }
@@ -140,12 +146,4 @@ fn challenge_error(reply: &Reply) -> Option<Option<String>> {
     let parsed = wire::challenge::parse(reply.all("www-authenticate"));
     let challenge = parsed.scheme("bearer").or_else(|| parsed.scheme("dpop"))?;
     Some(challenge.param("error").map(str::to_owned))
-}
-
-/// Whether two URLs share an origin.
-pub fn same_origin(one: &str, other: &str) -> bool {
-    match (Url::parse(one), Url::parse(other)) {
-        (Ok(one), Ok(other)) => one.origin() == other.origin(),
-        _ => false,
-    }
 }

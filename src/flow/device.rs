@@ -8,12 +8,10 @@ use crate::suite::model::Verb;
 
 pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outcome, Answer> {
     let client = scene.client(act.step)?;
-    let endpoint = scene
-        .world
-        .endpoints
-        .device
-        .clone()
-        .ok_or_else(|| Answer::NotApplicable("no device authorization endpoint is known".into()))?;
+    let endpoint =
+        scene.world.endpoints.device.clone().ok_or_else(|| {
+            Answer::NotApplicable("no device authorization endpoint is known".into())
+        })?;
     let mut draft = token::authenticated(scene.world, &endpoint, &client, Encoding::Form);
     draft.push_some("scope", scene.world.target.policy.scope.clone());
     let names = scene.names(&client, (String::new(), String::new()));

@@ -22,9 +22,15 @@ pub fn places(issuer: &str, document: &str) -> Vec<String> {
             add(Some(wire::metadata::openid_append(issuer)));
             add(wire::metadata::well_known(issuer, "openid-configuration"));
         }
-        "resource" => add(wire::metadata::well_known(issuer, "oauth-protected-resource")),
+        "resource" => add(wire::metadata::well_known(
+            issuer,
+            "oauth-protected-resource",
+        )),
         _ => {
-            add(wire::metadata::well_known(issuer, "oauth-authorization-server"));
+            add(wire::metadata::well_known(
+                issuer,
+                "oauth-authorization-server",
+            ));
         }
     }
     places
@@ -46,7 +52,11 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
                 })?
         }
     };
-    let document = if at.starts_with("resource") { "resource" } else { at };
+    let document = if at.starts_with("resource") {
+        "resource"
+    } else {
+        at
+    };
     let place = places(&subject, document)
         .into_iter()
         .next()
@@ -72,7 +82,11 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
     outcome.sent = sent;
     outcome.resource = at.strip_prefix("resource").map(|rest| {
         let name = rest.trim_start_matches('.');
-        if name.is_empty() { "a".to_owned() } else { name.to_owned() }
+        if name.is_empty() {
+            "a".to_owned()
+        } else {
+            name.to_owned()
+        }
     });
     match common(&recorded) {
         Err(answer) => outcome.answer = answer,

@@ -108,7 +108,8 @@ impl Draft {
 
     /// Adds a parameter.
     pub fn push(&mut self, name: &str, value: impl Into<String>) {
-        self.params.push((name.to_owned(), Param::Text(value.into())));
+        self.params
+            .push((name.to_owned(), Param::Text(value.into())));
     }
 
     /// Adds a parameter when there is a value.
@@ -258,10 +259,19 @@ impl Draft {
             || matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS");
         let mut query = pairs(&self.query);
         if in_query {
-            query = pairs(self.params.iter().chain(&self.query).chain(&self.body_extra));
+            query = pairs(
+                self.params
+                    .iter()
+                    .chain(&self.query)
+                    .chain(&self.body_extra),
+            );
         } else {
-            let fields: Vec<(String, Param)> =
-                self.params.iter().chain(&self.body_extra).cloned().collect();
+            let fields: Vec<(String, Param)> = self
+                .params
+                .iter()
+                .chain(&self.body_extra)
+                .cloned()
+                .collect();
             request.body = match self.encoding {
                 Encoding::Json => json_body(&fields),
                 Encoding::Form | Encoding::Query => pairs(&fields).encode(),
@@ -283,7 +293,9 @@ impl Draft {
             let separator = if request.url.contains('?') { '&' } else { '?' };
             request.url.push(separator);
             // Raw values may hold any bytes; the raw transport sends them as they are.
-            request.url.push_str(&String::from_utf8_lossy(&query.encode()));
+            request
+                .url
+                .push_str(&String::from_utf8_lossy(&query.encode()));
         }
         if let Some(value) = self.authorization.filter(|value| !value.is_empty()) {
             request.headers.push(("Authorization".into(), value));

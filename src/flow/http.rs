@@ -17,7 +17,11 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
         Some("register") => (endpoints.registration.clone(), "POST", "as"),
         Some("jwks") => (endpoints.jwks.clone(), "GET", "as"),
         Some("resource") => (
-            world.target.resources.first().map(|resource| resource.url.to_string()),
+            world
+                .target
+                .resources
+                .first()
+                .map(|resource| resource.url.to_string()),
             "GET",
             "rs",
         ),
@@ -45,9 +49,15 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
             outcome.fields = json_fields(reply);
             // A request made by hand is no token of that client.
             outcome.client = String::new();
-            outcome.fields.insert("status".into(), reply.status.to_string());
+            outcome
+                .fields
+                .insert("status".into(), reply.status.to_string());
             if !reply.is_success() {
-                outcome.answer = if to == "rs" { super::call::read(&recorded) } else { refusal(reply) };
+                outcome.answer = if to == "rs" {
+                    super::call::read(&recorded)
+                } else {
+                    refusal(reply)
+                };
             } else if outcome.field("error").is_some() {
                 outcome.answer = Answer::Refused {
                     status: reply.status,

@@ -31,7 +31,9 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
         .chain(&act.step.given)
         .any(|(name, _)| name == "token");
     if !named && scene.newest(&owner.name, "access_token").is_none() {
-        let outcome = scene.arrange(plain(Verb::Grant, act.step), &act.label).await?;
+        let outcome = scene
+            .arrange(plain(Verb::Grant, act.step), &act.label)
+            .await?;
         if outcome.answer != Answer::Success {
             return Err(outcome.answer);
         }

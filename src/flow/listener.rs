@@ -38,30 +38,45 @@ impl Listener {
             hits: Arc::clone(&hits),
             tasks: Vec::new(),
         };
-        let canary = format!("{url}/canary");
-        listener.tasks.push(serve(main, url, jwks.clone(), canary.clone(), Arc::clone(&hits)));
-        for (address, slot) in [("[::1]:0", &mut listener.v6), ("127.0.0.2:0", &mut listener.alias)] {
+        let home = url.clone();
+        listener.tasks.push(serve(
+            main,
+            url,
+            jwks.clone(),
+            home.clone(),
+            Arc::clone(&hits),
+        ));
+        for (address, slot) in [
+            ("[::1]:0", &mut listener.v6),
+            ("127.0.0.2:0", &mut listener.alias),
+        ] {
             let Ok(socket) = TcpListener::bind(address).await else {
                 continue;
             };
             let url = format!("http://{}", socket.local_addr()?);
-            *slot = Some(format!("{url}/canary"));
-            listener.tasks.push(serve(socket, url, jwks.clone(), canary.clone(), Arc::clone(&hits)));
+            *slot = Some(url.clone());
+            listener.tasks.push(serve(
+                socket,
+                url,
+                jwks.clone(),
+                home.clone(),
+                Arc::clone(&hits),
+            ));
         }
         Ok(listener)
     }
 
-    /// What `$listener.FIELD` stands for.
-    pub fn field(&self, name: &str) -> Option<String> {
-        match name {
-            "url" => Some(self.url.clone()),
-            "canary" => Some(format!("{}/canary", self.url)),
-            "redirect" => Some(format!("{}/redirect", self.url)),
-            "jwks" => Some(format!("{}/jwks", self.url)),
-            "canary_v6" => self.v6.clone(),
-            "canary_alias" => self.alias.clone(),
-            _ => None,
-        }
+    /// What `$listener.FIELD` stands for in the scene of this id, whose traffic is told from that
+    /// of others by the last path segment.
+    pub fn field(&self, name: &str, scene: &str) -> Option<String> {
+        let (base, path) = match name {
+            "url" => return Some(self.url.clone()),
+            "canary" | "redirect" | "jwks" => (&self.url, name),
+            "canary_v6" => (self.v6.as_ref()?, "canary"),
+            "canary_alias" => (self.alias.as_ref()?, "canary"),
+            _ => return None,
+        };
+        Some(format!("{base}/{path}/{scene}"))
     }
 
     /// The authority of the listener, for the allow-list.
@@ -69,12 +84,16 @@ impl Listener {
         &self.url
     }
 
-    /// Every absolute URL asked for, in order.
-    pub fn hits(&self) -> Vec<String> {
-        match self.hits.lock() {
-            Ok(hits) => hits.clone(),
-            Err(poisoned) => poisoned.into_inner().clone(),
-        }
+    /// Every absolute URL asked for by the scene of this id, in order.
+    pub fn hits(&self, scene: &str) -> Vec<String> {
+        let hits = match self.hits.lock() {
+            Ok(hits) => hits,
+            Err(poisoned) => poisoned.into_inner(),
+        };
+        hits.iter()
+            .filter(|hit| hit.contains(scene))
+            .cloned()
+            .collect()
     }
 }
 
@@ -90,18 +109,24 @@ fn serve(
     socket: TcpListener,
     url: String,
     jwks: String,
-    canary: String,
+    home: String,
     hits: Arc<Mutex<Vec<String>>>,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = socket.accept().await {
-            let (url, jwks, canary, hits) = (url.clone(), jwks.clone(), canary.clone(), Arc::clone(&hits));
+            let (url, jwks, home, hits) =
+                (url.clone(), jwks.clone(), home.clone(), Arc::clone(&hits));
             tokio::spawn(async move {
                 let mut bytes = vec![0_u8; 8192];
                 let read = tokio::time::timeout(Duration::from_secs(2), stream.read(&mut bytes));
                 let Ok(Ok(got)) = read.await else { return };
-                let text = String::from_utf8_lossy(bytes.get(..got).unwrap_or_default()).into_owned();
-                let path = text.split_whitespace().nth(1).unwrap_or_default().to_owned();
+                let text =
+                    String::from_utf8_lossy(bytes.get(..got).unwrap_or_default()).into_owned();
+                let path = text
+                    .split_whitespace()
+                    .nth(1)
+                    .unwrap_or_default()
+                    .to_owned();
                 if let Ok(mut hits) = hits.lock()
                     && hits.len() < MOST_HITS
                 {
@@ -113,9 +138,13 @@ fn serve(
                         jwks.len()
                     )
                 } else if path.starts_with("/redirect") {
-                    format!("HTTP/1.1 302 Found\r\nLocation: {canary}?redirected\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                    let scene = path.rsplit('/').next().unwrap_or_default();
+                    format!(
+                        "HTTP/1.1 302 Found\r\nLocation: {home}/canary/{scene}?redirected\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                    )
                 } else {
-                    "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned()
+                    "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                        .to_owned()
                 };
                 stream.write_all(answer.as_bytes()).await.ok();
                 stream.shutdown().await.ok();

@@ -64,7 +64,10 @@ impl Names<'_> {
                 .resource(&field.replace('_', "-"))
                 .and_then(|resource| resource.id.clone()),
             "scope" => scope_field(world, field),
-            "rar" => world.target.rar(&field.replace('_', "-")).map(str::to_owned),
+            "rar" => world
+                .target
+                .rar(&field.replace('_', "-"))
+                .map(str::to_owned),
             "random" => match field {
                 "token" | "verifier" => Some(jose::random_token(32)),
                 "challenge" => Some(jose::s256(&jose::random_token(32))),
@@ -75,7 +78,10 @@ impl Names<'_> {
                 "html" => Some(format!("{0}\"'><svg/onload=1>{0}", world.canary)),
                 _ => None,
             },
-            "listener" => world.listener.as_ref().and_then(|listener| listener.field(field)),
+            "listener" => world
+                .listener
+                .as_ref()
+                .and_then(|listener| listener.field(field, &self.scene.id)),
             "issued" => issued(world, field),
             _ => {
                 if let Some(client) = name.strip_prefix("client-") {
@@ -214,7 +220,14 @@ fn pieces(uri: &str) -> Option<Pieces<'_>> {
 /// A near miss of a redirect URI: exactly one thing differs.
 fn near_miss(uri: &str, field: &str) -> Option<String> {
     let parts = pieces(uri)?;
-    let Pieces { scheme, authority, host, port, rest, path } = parts;
+    let Pieces {
+        scheme,
+        authority,
+        host,
+        port,
+        rest,
+        path,
+    } = parts;
     let default_port = if scheme == "https" { "443" } else { "80" };
     Some(match field {
         "scheme" => scheme.to_owned(),
@@ -290,13 +303,28 @@ mod tests {
     fn a_near_miss_differs_in_one_thing() {
         let uri = "https://app.example/cb";
         let got = |field| near_miss(uri, field);
-        assert_eq!(got("explicit_port").as_deref(), Some("https://app.example:443/cb"));
+        assert_eq!(
+            got("explicit_port").as_deref(),
+            Some("https://app.example:443/cb")
+        );
         assert_eq!(got("host_upper").as_deref(), Some("https://APP.EXAMPLE/cb"));
         assert_eq!(got("path_upper").as_deref(), Some("https://app.example/CB"));
-        assert_eq!(got("path_encoded").as_deref(), Some("https://app.example/c%62"));
-        assert_eq!(got("path_parent").as_deref(), Some("https://app.example/x/../cb"));
-        assert_eq!(got("scheme_swapped").as_deref(), Some("http://app.example/cb"));
-        assert_eq!(got("other_port").as_deref(), Some("https://app.example:8443/cb"));
+        assert_eq!(
+            got("path_encoded").as_deref(),
+            Some("https://app.example/c%62")
+        );
+        assert_eq!(
+            got("path_parent").as_deref(),
+            Some("https://app.example/x/../cb")
+        );
+        assert_eq!(
+            got("scheme_swapped").as_deref(),
+            Some("http://app.example/cb")
+        );
+        assert_eq!(
+            got("other_port").as_deref(),
+            Some("https://app.example:8443/cb")
+        );
         assert_eq!(near_miss("http://127.0.0.1:9/cb", "host_upper"), None);
     }
 }

@@ -9,12 +9,9 @@ use crate::suite::model::Verb;
 pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outcome, Answer> {
     let client = scene.client(act.step)?;
     let resource = scene.resource(act.step);
-    let endpoint = scene
-        .world
-        .endpoints
-        .par
-        .clone()
-        .ok_or_else(|| Answer::NotApplicable("no pushed authorization request endpoint is known".into()))?;
+    let endpoint = scene.world.endpoints.par.clone().ok_or_else(|| {
+        Answer::NotApplicable("no pushed authorization request endpoint is known".into())
+    })?;
     let verifier = scene.world.verifier();
     let challenge = jose::s256(&verifier);
     let state = jose::random_token(16);

@@ -10,19 +10,28 @@ use crate::suite::model::Verb;
 use crate::target::model::{Client, ClientAuth, ClientKind};
 
 /// The metadata a correct registration sends, like that of a client of the target.
-pub fn metadata(world: &World, like: &Client) -> Vec<(String, Value)> {
+pub fn metadata(world: &World, like: &Client, scene: &str) -> Vec<(String, Value)> {
     let mut members = vec![
         ("client_name".to_owned(), json!("oauthspec test client")),
         ("redirect_uris".to_owned(), json!(like.redirect_uris)),
-        ("grant_types".to_owned(), json!(["authorization_code", "refresh_token"])),
+        (
+            "grant_types".to_owned(),
+            json!(["authorization_code", "refresh_token"]),
+        ),
         ("response_types".to_owned(), json!(["code"])),
-        ("token_endpoint_auth_method".to_owned(), json!(like.auth.word())),
+        (
+            "token_endpoint_auth_method".to_owned(),
+            json!(like.auth.word()),
+        ),
     ];
     if like.kind == ClientKind::Native {
         members.push(("application_type".to_owned(), json!("native")));
     }
     if like.auth == ClientAuth::PrivateKeyJwt {
-        let jwks = world.listener.as_ref().and_then(|listener| listener.field("jwks"));
+        let jwks = world
+            .listener
+            .as_ref()
+            .and_then(|listener| listener.field("jwks", scene));
         match jwks {
             Some(url) => members.push(("jwks_uri".to_owned(), json!(url))),
             None => members.push(("jwks".to_owned(), world.key.public_jwks())),
@@ -53,7 +62,7 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
         .ok_or_else(|| Answer::NotApplicable("no registration endpoint is known".into()))?;
     let like = like(scene, act);
     let mut draft = Draft::new("POST", endpoint, Encoding::Json);
-    for (name, value) in metadata(world, &like) {
+    for (name, value) in metadata(world, &like, &scene.id) {
         draft.params.push((name, Param::Json(value)));
     }
     let names = scene.names(&like, (String::new(), String::new()));
@@ -74,7 +83,11 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
                 outcome.answer = refusal(reply);
             } else if let Some(manage) = outcome.field("registration_client_uri") {
                 // Remembered by the run, which removes what it registered.
-                world.note_registration(manage, outcome.field("registration_access_token"), outcome.field("client_id"));
+                world.note_registration(
+                    manage,
+                    outcome.field("registration_access_token"),
+                    outcome.field("client_id"),
+                );
             } else {
                 world.note_registration("", None, outcome.field("client_id"));
             }
@@ -84,7 +97,7 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
 }
 
 /// The client a `register` step made, to act in later steps.
-pub(super) fn client(name: &str, outcome: &Outcome, world: &World) -> Option<Client> {
+pub(super) fn client(name: &str, outcome: &Outcome) -> Option<Client> {
     if outcome.answer != Answer::Success {
         return None;
     }
@@ -107,14 +120,17 @@ pub(super) fn client(name: &str, outcome: &Outcome, world: &World) -> Option<Cli
             _ => Vec::new(),
         }
     };
-    let _ = world;
     Some(Client {
         name: name.to_owned(),
         register: true,
         id: outcome.field("client_id").map(str::to_owned),
         secret: outcome.field("client_secret").map(str::to_owned),
         auth,
-        kind: if auth == ClientAuth::None { ClientKind::Public } else { ClientKind::Confidential },
+        kind: if auth == ClientAuth::None {
+            ClientKind::Public
+        } else {
+            ClientKind::Confidential
+        },
         redirect_uris: outcome
             .field("redirect_uris")
             .or(outcome.sent_param("redirect_uris"))
@@ -122,6 +138,3 @@ pub(super) fn client(name: &str, outcome: &Outcome, world: &World) -> Option<Cli
             .unwrap_or_default(),
     })
 }
-
-/// The verb that made an outcome, for reports.
-pub const VERB: Verb = Verb::Register;

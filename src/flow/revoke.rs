@@ -16,7 +16,9 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
         .clone()
         .ok_or_else(|| Answer::NotApplicable("no revocation endpoint is known".into()))?;
     if scene.newest(&client.name, "access_token").is_none() {
-        let outcome = scene.arrange(plain(Verb::Grant, act.step), &act.label).await?;
+        let outcome = scene
+            .arrange(plain(Verb::Grant, act.step), &act.label)
+            .await?;
         if outcome.answer != Answer::Success {
             return Err(outcome.answer);
         }
@@ -24,7 +26,11 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
     let token = scene
         .newest(&client.name, "refresh_token")
         .and_then(|outcome| outcome.field("refresh_token"))
-        .or_else(|| scene.newest(&client.name, "access_token")?.field("access_token"))
+        .or_else(|| {
+            scene
+                .newest(&client.name, "access_token")?
+                .field("access_token")
+        })
         .map(str::to_owned);
     let mut draft = authenticated(scene.world, &endpoint, &client, Encoding::Form);
     draft.push_some("token", token);
@@ -43,7 +49,9 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
     match common(&recorded) {
         Err(answer) => outcome.answer = answer,
         Ok(reply) => {
-            outcome.fields.insert("status".into(), reply.status.to_string());
+            outcome
+                .fields
+                .insert("status".into(), reply.status.to_string());
             if !reply.is_success() {
                 outcome.answer = refusal(reply);
             }

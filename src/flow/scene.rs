@@ -28,6 +28,8 @@ pub struct Logged {
 pub struct Scene<'w> {
     /// What all scenes share.
     pub world: &'w World,
+    /// Tells this scene's traffic at the listener from that of others.
+    pub id: String,
     /// Every exchange in order.
     pub log: Vec<Logged>,
     /// Every step so far.
@@ -58,6 +60,7 @@ impl<'w> Scene<'w> {
     pub fn new(world: &'w World) -> Scene<'w> {
         Scene {
             world,
+            id: jose::random_token(6),
             log: Vec::new(),
             outcomes: Vec::new(),
             browser: None,
@@ -69,7 +72,13 @@ impl<'w> Scene<'w> {
     }
 
     /// Performs a step with this change and remembers what came of it.
-    pub async fn perform(&mut self, step: &Step, change: &Change, user: User, number: usize) -> &Outcome {
+    pub async fn perform(
+        &mut self,
+        step: &Step,
+        change: &Change,
+        user: User,
+        number: usize,
+    ) -> &Outcome {
         let act = Act {
             step,
             change,
@@ -94,7 +103,8 @@ impl<'w> Scene<'w> {
             Verb::Device => device::perform(self, &act).await,
             Verb::Http => http::perform(self, &act).await,
         };
-        let mut outcome = result.unwrap_or_else(|answer| Outcome::new(step.verb, &act.label, answer));
+        let mut outcome =
+            result.unwrap_or_else(|answer| Outcome::new(step.verb, &act.label, answer));
         outcome.log = first..self.log.len();
         self.remember(step, outcome)
     }
@@ -104,7 +114,7 @@ impl<'w> Scene<'w> {
         if let Some(name) = &step.name {
             self.names.insert(name.clone(), at);
             if step.verb == Verb::Register
-                && let Some(client) = register::client(name, &outcome, self.world)
+                && let Some(client) = register::client(name, &outcome)
             {
                 self.registered.insert(name.clone(), client);
             }
@@ -126,7 +136,7 @@ impl<'w> Scene<'w> {
         let outcome = match step.verb {
             Verb::Authorize => authorize::perform(self, &act).await,
             Verb::Grant => Box::pin(token::grant(self, &act)).await,
-            Verb::Introspect => introspect::perform(self, &act).await,
+            Verb::Introspect => Box::pin(introspect::perform(self, &act)).await,
             Verb::Call => Box::pin(call::perform(self, &act)).await,
             Verb::Refresh => Box::pin(token::refresh(self, &act)).await,
             Verb::Exchange => Box::pin(token::exchange(self, &act)).await,
@@ -152,12 +162,18 @@ impl<'w> Scene<'w> {
             .or_else(|| self.world.target.client(name))
             .or_else(|| {
                 // Without a client `a` the first one acts.
-                step.client.is_none().then(|| self.world.target.clients.first())?
+                step.client
+                    .is_none()
+                    .then(|| self.world.target.clients.first())?
             });
         match client {
             Some(client) if client.id.is_some() => Ok(client.clone()),
-            Some(_) => Err(Answer::NotApplicable(format!("client {name} has no identifier"))),
-            None => Err(Answer::NotApplicable(format!("the target has no client {name}"))),
+            Some(_) => Err(Answer::NotApplicable(format!(
+                "client {name} has no identifier"
+            ))),
+            None => Err(Answer::NotApplicable(format!(
+                "the target has no client {name}"
+            ))),
         }
     }
 
@@ -165,7 +181,9 @@ impl<'w> Scene<'w> {
     pub(super) fn resource(&self, step: &Step) -> Option<&'w Resource> {
         let name = step.at.as_deref().unwrap_or("a");
         self.world.target.resource(name).or_else(|| {
-            step.at.is_none().then(|| self.world.target.resources.first())?
+            step.at
+                .is_none()
+                .then(|| self.world.target.resources.first())?
         })
     }
 
@@ -174,7 +192,11 @@ impl<'w> Scene<'w> {
     where
         'w: 's,
     {
-        Names { scene: self, client, pkce }
+        Names {
+            scene: self,
+            client,
+            pkce,
+        }
     }
 
     /// The newest authorization of a client whose code nobody has used.
@@ -183,16 +205,17 @@ impl<'w> Scene<'w> {
             outcome.verb == Verb::Authorize
                 && outcome.client == client
                 && outcome.answer == Answer::Success
-                && outcome.field("code").is_some_and(|code| !self.spent.contains(code))
+                && outcome
+                    .field("code")
+                    .is_some_and(|code| !self.spent.contains(code))
         })
     }
 
     /// The authorization that gave this code.
     pub(super) fn authorization_of(&self, code: &str) -> Option<&Outcome> {
-        self.outcomes
-            .iter()
-            .rev()
-            .find(|outcome| outcome.field("code") == Some(code) && outcome.field("verifier").is_some())
+        self.outcomes.iter().rev().find(|outcome| {
+            outcome.field("code") == Some(code) && outcome.field("verifier").is_some()
+        })
     }
 
     /// Marks a code as used.
@@ -209,7 +232,12 @@ impl<'w> Scene<'w> {
     }
 
     /// Sends a request to the authorization or resource server and logs it.
-    pub(super) async fn send(&mut self, request: Request, label: &str, to: &'static str) -> Recorded {
+    pub(super) async fn send(
+        &mut self,
+        request: Request,
+        label: &str,
+        to: &'static str,
+    ) -> Recorded {
         let recorded = self.world.transport.send(request).await;
         self.keep(recorded.clone(), label, to);
         recorded
@@ -232,7 +260,9 @@ impl<'w> Scene<'w> {
 
     /// The last exchange of an outcome.
     pub fn last_exchange(&self, outcome: &Outcome) -> Option<&Recorded> {
-        self.exchanges_of(outcome).last().map(|logged| &logged.recorded)
+        self.exchanges_of(outcome)
+            .last()
+            .map(|logged| &logged.recorded)
     }
 
     /// All exchanges as reports may show them; those of steps in `deviating` carry that role.

@@ -1,6 +1,6 @@
 //! `exchange`, `grant`, `refresh`: requests to the token endpoint (RFC 6749 §3.2, §4.1.3, §6).
 
-use jose::forge::{Context, Forge};
+use jose::{Context, Forge};
 use serde_json::json;
 
 use super::answer::{common, json_fields, refusal};
@@ -12,7 +12,12 @@ use crate::target::model::{Client, ClientAuth};
 use crate::transport::Recorded;
 
 /// A request to an endpoint where the client authenticates.
-pub(super) fn authenticated(world: &World, url: &str, client: &Client, encoding: Encoding) -> Draft {
+pub(super) fn authenticated(
+    world: &World,
+    url: &str,
+    client: &Client,
+    encoding: Encoding,
+) -> Draft {
     let mut draft = Draft::new("POST", url, encoding);
     draft.push_some("client_id", client.id.clone());
     if client.auth != ClientAuth::PrivateKeyJwt {
@@ -39,7 +44,9 @@ fn assertion(world: &World, id: &str) -> Assertion {
     let mut header = serde_json::Map::new();
     header.insert("typ".into(), "JWT".into());
     let claims = claims.as_object().cloned().unwrap_or_default();
-    Assertion { jwt: world.key.sign(&header, &claims) }
+    Assertion {
+        jwt: world.key.sign(&header, &claims),
+    }
 }
 
 fn token_draft(scene: &Scene<'_>, client: &Client, grant_type: &str) -> Result<Draft, Answer> {
@@ -49,9 +56,15 @@ fn token_draft(scene: &Scene<'_>, client: &Client, grant_type: &str) -> Result<D
         .token
         .as_deref()
         .ok_or_else(|| Answer::NotApplicable("no token endpoint is known".into()))?;
-    let encoding = if world.target.policy.token_body_json { Encoding::Json } else { Encoding::Form };
+    let encoding = if world.target.policy.token_body_json {
+        Encoding::Json
+    } else {
+        Encoding::Form
+    };
     let mut draft = authenticated(world, endpoint, client, encoding);
-    draft.params.insert(0, ("grant_type".into(), Param::Text(grant_type.into())));
+    draft
+        .params
+        .insert(0, ("grant_type".into(), Param::Text(grant_type.into())));
     Ok(draft)
 }
 
@@ -61,7 +74,9 @@ pub(super) fn forge(scene: &Scene<'_>, act: &Act<'_>, draft: &mut Draft) -> Resu
         return Ok(());
     };
     let Some(parameter) = draft.credential else {
-        return Err(Answer::NotApplicable("this step has no credential to forge".into()));
+        return Err(Answer::NotApplicable(
+            "this step has no credential to forge".into(),
+        ));
     };
     let forge = Forge::parse(name)
         .ok_or_else(|| Answer::NotApplicable(format!("{name} is not a known forgery")))?;
@@ -70,7 +85,7 @@ pub(super) fn forge(scene: &Scene<'_>, act: &Act<'_>, draft: &mut Draft) -> Resu
         .world
         .listener
         .as_ref()
-        .and_then(|listener| listener.field("jwks"));
+        .and_then(|listener| listener.field("jwks", &scene.id));
     let context = Context {
         jwks: scene.world.jwks.as_ref(),
         attacker: &scene.world.key,
@@ -108,10 +123,9 @@ async fn arrange_code(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outcome, A
         Answer::Success => Ok(outcome),
         answer => Err(match answer {
             Answer::Throttled(_) | Answer::NoAnswer(_) => answer,
-            other => Answer::NotApplicable(format!(
-                "the authorization before it {}",
-                other.words()
-            )),
+            other => {
+                Answer::NotApplicable(format!("the authorization before it {}", other.words()))
+            }
         }),
     }
 }
@@ -138,7 +152,9 @@ fn named_authorization(
         .unwrap_or_else(|| {
             let mut made_up = Outcome::new(Verb::Authorize, &act.label, Answer::Success);
             made_up.client = client.name.clone();
-            made_up.fields.insert("verifier".into(), scene.world.verifier());
+            made_up
+                .fields
+                .insert("verifier".into(), scene.world.verifier());
             if let Some(uri) = client.redirect_uris.first() {
                 made_up.fields.insert("redirect_uri".into(), uri.clone());
             }
@@ -158,7 +174,11 @@ async fn redeem(
     draft.push_some("code", own("code"));
     draft.push_some("redirect_uri", own("redirect_uri"));
     // The verifier belongs to a challenge: without one a correct client sends none.
-    if authorization.field("code").is_none() || authorization.field("challenge").is_some_and(|challenge| !challenge.is_empty()) {
+    if authorization.field("code").is_none()
+        || authorization
+            .field("challenge")
+            .is_some_and(|challenge| !challenge.is_empty())
+    {
         draft.push_some("code_verifier", own("verifier"));
     }
     draft.push_some("resource", own("requested_resource"));
@@ -178,9 +198,21 @@ async fn redeem(
     }
     let mut outcome = send(scene, act, client, draft, act.step.verb).await;
     outcome.resource = authorization.resource.clone();
-    for name in ["code", "state", "iss", "redirect_uri", "verifier", "challenge", "requested_scope", "requested_resource"] {
+    for name in [
+        "code",
+        "state",
+        "iss",
+        "redirect_uri",
+        "verifier",
+        "challenge",
+        "requested_scope",
+        "requested_resource",
+    ] {
         if let Some(value) = authorization.field(name) {
-            outcome.fields.entry(name.into()).or_insert_with(|| value.to_owned());
+            outcome
+                .fields
+                .entry(name.into())
+                .or_insert_with(|| value.to_owned());
         }
     }
     outcome.response.clone_from(&authorization.response);
@@ -240,7 +272,10 @@ pub(super) async fn refresh(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
         outcome.resource.clone_from(&origin.resource);
         for name in ["requested_scope", "requested_resource"] {
             if let Some(value) = origin.field(name) {
-                outcome.fields.entry(name.into()).or_insert_with(|| value.to_owned());
+                outcome
+                    .fields
+                    .entry(name.into())
+                    .or_insert_with(|| value.to_owned());
             }
         }
     }
@@ -248,14 +283,28 @@ pub(super) async fn refresh(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
 }
 
 /// Sends a token request, once or several times at once.
-async fn send(scene: &mut Scene<'_>, act: &Act<'_>, client: &Client, draft: Draft, verb: Verb) -> Outcome {
+async fn send(
+    scene: &mut Scene<'_>,
+    act: &Act<'_>,
+    client: &Client,
+    draft: Draft,
+    verb: Verb,
+) -> Outcome {
     let sent = draft.sent();
     let request = draft.finish();
-    let copies = act.step.parallel.filter(|_| !act.change.is_empty() || act.step.parallel.is_some());
+    let copies = act
+        .step
+        .parallel
+        .filter(|_| !act.change.is_empty() || act.step.parallel.is_some());
     let mut outcome = match copies {
         Some(copies) if copies > 1 => {
             let mut all = Vec::new();
-            for recorded in scene.world.transport.send_together(&request, copies as usize).await {
+            for recorded in scene
+                .world
+                .transport
+                .send_together(&request, copies as usize)
+                .await
+            {
                 let mut copy = Outcome::new(verb, &act.label, Answer::Success);
                 read(&recorded, &mut copy);
                 copy.client = client.name.clone();
@@ -268,7 +317,11 @@ async fn send(scene: &mut Scene<'_>, act: &Act<'_>, client: &Client, draft: Draf
                 .or(all.first())
                 .cloned()
                 .unwrap_or_else(|| {
-                    Outcome::new(verb, &act.label, Answer::NoAnswer("nothing was sent".into()))
+                    Outcome::new(
+                        verb,
+                        &act.label,
+                        Answer::NoAnswer("nothing was sent".into()),
+                    )
                 });
             first.copies = all;
             first

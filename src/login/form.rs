@@ -91,12 +91,21 @@ pub async fn follow(
         if let Some(end) = stop(&reply) {
             return (end, walk);
         }
-        if let Some(location) = reply.header_bytes("location").filter(|_| reply.is_redirect()) {
+        if let Some(location) = reply
+            .header_bytes("location")
+            .filter(|_| reply.is_redirect())
+        {
             match next_hop(transport, &request, location, reply.status, arrived) {
                 Some(next) => request = next,
                 None => {
                     let location = location.to_vec();
-                    return (End::Redirect { location, post: None }, walk);
+                    return (
+                        End::Redirect {
+                            location,
+                            post: None,
+                        },
+                        walk,
+                    );
                 }
             }
             continue;
@@ -118,7 +127,13 @@ pub async fn follow(
                 continue;
             }
             let about = about(&page, &reply);
-            return (End::Page { status: reply.status, about }, walk);
+            return (
+                End::Page {
+                    status: reply.status,
+                    about,
+                },
+                walk,
+            );
         };
         let asks = step.deny.is_some();
         if asks {
@@ -126,7 +141,13 @@ pub async fn follow(
             walk.approval = Some(submission(form, step, user, false, true));
             walk.forged = Some(submission(form, step, user, false, false));
             if will == Will::Hesitate {
-                return (End::Page { status: reply.status, about: "the consent page".into() }, walk);
+                return (
+                    End::Page {
+                        status: reply.status,
+                        about: "the consent page".into(),
+                    },
+                    walk,
+                );
             }
         }
         walk.answered += 1;
@@ -134,7 +155,12 @@ pub async fn follow(
         request.set("Origin", origin_of(&request.url));
     }
     let pages = walk.log.len();
-    (End::Stuck(format!("{pages} pages and redirects without reaching the redirect URI")), walk)
+    (
+        End::Stuck(format!(
+            "{pages} pages and redirects without reaching the redirect URI"
+        )),
+        walk,
+    )
 }
 
 fn stop(reply: &Reply) -> Option<End> {
@@ -158,7 +184,9 @@ fn next_hop(
         return None;
     }
     let absolute = url::Url::parse(&from.url).ok()?.join(&text).ok()?;
-    if read.browser.is_none() || arrived(absolute.as_str()) || !transport.allow().contains(&absolute)
+    if read.browser.is_none()
+        || arrived(absolute.as_str())
+        || !transport.allow().contains(&absolute)
     {
         return None;
     }
@@ -177,17 +205,24 @@ fn self_submitting(
     arrived: &(dyn Fn(&str) -> bool + Sync),
 ) -> Option<End> {
     let leaves = |url: &str| {
-        arrived(url) || url::Url::parse(url).is_ok_and(|parsed| !transport.allow().contains(&parsed))
+        arrived(url)
+            || url::Url::parse(url).is_ok_and(|parsed| !transport.allow().contains(&parsed))
     };
     if let Some(refresh) = page.refresh.as_ref().filter(|url| leaves(url)) {
-        return Some(End::Redirect { location: refresh.clone().into_bytes(), post: None });
+        return Some(End::Redirect {
+            location: refresh.clone().into_bytes(),
+            post: None,
+        });
     }
     let form = page.forms.iter().find(|form| leaves(&form.action))?;
     let mut post = wire::form::Pairs::new();
     for field in &form.fields {
         post.push(&field.name, &field.value);
     }
-    Some(End::Redirect { location: form.action.clone().into_bytes(), post: Some(post) })
+    Some(End::Redirect {
+        location: form.action.clone().into_bytes(),
+        post: Some(post),
+    })
 }
 
 /// The first login step that fits a form of this page.
@@ -205,10 +240,14 @@ fn choose<'a>(
 }
 
 fn fits(form: &Form, step: &LoginStep, user: Option<&User>) -> bool {
-    let fields = step.fill.iter().all(|(name, value)| {
-        field(form, name).is_some() && fill_value(value, user).is_some()
-    });
-    let button = step.press.as_ref().is_none_or(|press| button(form, press).is_some());
+    let fields = step
+        .fill
+        .iter()
+        .all(|(name, value)| field(form, name).is_some() && fill_value(value, user).is_some());
+    let button = step
+        .press
+        .as_ref()
+        .is_none_or(|press| button(form, press).is_some());
     let nothing = step.fill.is_empty() && step.press.is_none();
     fields && button && !nothing
 }
@@ -237,7 +276,11 @@ fn button<'a>(form: &'a Form, press: &str) -> Option<&'a html::Button> {
                 .iter()
                 .find(|button| button.name == name && button.value == value)
         })
-        .or_else(|| form.buttons.iter().find(|button| !press.is_empty() && button.name == press))
+        .or_else(|| {
+            form.buttons
+                .iter()
+                .find(|button| !press.is_empty() && button.name == press)
+        })
 }
 
 /// `$user.FIELD` becomes the user's value; anything else stands for itself.
@@ -253,7 +296,13 @@ fn fill_value(value: &str, user: Option<&User>) -> Option<String> {
 }
 
 /// What the browser sends when the step's button is pressed.
-fn submission(form: &Form, step: &LoginStep, user: Option<&User>, deny: bool, hidden: bool) -> Request {
+fn submission(
+    form: &Form,
+    step: &LoginStep,
+    user: Option<&User>,
+    deny: bool,
+    hidden: bool,
+) -> Request {
     let press = match (&step.deny, &step.press) {
         (Some(refuse), _) if deny => Some(refuse),
         (_, press) => press.as_ref(),
@@ -282,7 +331,11 @@ fn submission(form: &Form, step: &LoginStep, user: Option<&User>, deny: bool, hi
     if form.method == "POST" {
         Request::post(action, "application/x-www-form-urlencoded", encoded)
     } else {
-        let base = action.split(['?', '#']).next().unwrap_or_default().to_owned();
+        let base = action
+            .split(['?', '#'])
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         Request::get(format!("{base}?{}", String::from_utf8_lossy(&encoded)))
     }
 }

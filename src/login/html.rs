@@ -75,11 +75,15 @@ pub fn read(html: &str, base: &str) -> Page {
     let here = base.as_ref().map(Url::to_string).unwrap_or_default();
     let labels = labels(&document);
     let mut page = Page {
-        title: select(&document, "title").next().map(text).unwrap_or_default(),
+        title: select(&document, "title")
+            .next()
+            .map(text)
+            .unwrap_or_default(),
         ..Page::default()
     };
     for form in select(&document, "form").take(50) {
-        page.forms.push(read_form(&document, form, &labels, &here, &resolve));
+        page.forms
+            .push(read_form(&document, form, &labels, &here, &resolve));
     }
     for link in select(&document, "a[href]").take(500) {
         page.links
@@ -121,7 +125,12 @@ fn text(element: ElementRef<'_>) -> String {
 /// Label texts by the id they are for.
 fn labels(document: &Html) -> Vec<(String, String)> {
     select(document, "label[for]")
-        .map(|label| (label.attr("for").unwrap_or_default().to_owned(), text(label)))
+        .map(|label| {
+            (
+                label.attr("for").unwrap_or_default().to_owned(),
+                text(label),
+            )
+        })
         .collect()
 }
 
@@ -172,7 +181,11 @@ fn read_control(
     let kind = match tag {
         "input" => {
             let kind = attribute("type").to_ascii_lowercase();
-            if kind.is_empty() { "text".to_owned() } else { kind }
+            if kind.is_empty() {
+                "text".to_owned()
+            } else {
+                kind
+            }
         }
         "button" => match control.attr("type") {
             Some("button" | "reset") => return,
@@ -182,7 +195,11 @@ fn read_control(
     };
     if matches!(kind.as_str(), "submit" | "image") {
         form.buttons.push(Button {
-            text: if tag == "button" { text(control) } else { attribute("value") },
+            text: if tag == "button" {
+                text(control)
+            } else {
+                attribute("value")
+            },
             value: attribute("value"),
             action: control.attr("formaction").map(resolve),
             name,
@@ -250,8 +267,19 @@ mod tests {
         assert_eq!(form.action, "https://as.example/login?x=1");
         assert_eq!(form.method, "POST");
         assert_eq!(form.fields[0].label, "E-mail");
-        assert!(!form.fields.iter().any(|field| field.name == "remember" && field.active));
-        assert_eq!(form.fields.iter().find(|f| f.name == "agent").map(|f| f.value.as_str()), Some("2"));
+        assert!(
+            !form
+                .fields
+                .iter()
+                .any(|field| field.name == "remember" && field.active)
+        );
+        assert_eq!(
+            form.fields
+                .iter()
+                .find(|f| f.name == "agent")
+                .map(|f| f.value.as_str()),
+            Some("2")
+        );
         assert_eq!(form.buttons.len(), 1);
         assert_eq!(form.buttons[0].text, "Log in");
         assert_eq!(page.links[0].1, "https://as.example/other");

@@ -88,7 +88,9 @@ fn authority(url: &Url) -> Option<String> {
 }
 
 fn is_loopback_authority(authority: &str) -> bool {
-    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    let host = authority
+        .rsplit_once(':')
+        .map_or(authority, |(host, _)| host);
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost"
         || host

@@ -93,7 +93,10 @@ impl Reply {
 
     /// The first header of this name as bytes.
     pub fn header_bytes(&self, name: &str) -> Option<&[u8]> {
-        self.all(name).next()
+        self.headers
+            .iter()
+            .find(|(existing, _)| existing.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_slice())
     }
 
     /// Every header of this name.

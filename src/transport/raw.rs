@@ -141,12 +141,13 @@ async fn read(stream: &mut dyn Stream, head_only: bool, limits: Limits) -> Resul
             .map_err(|error| format!("the answer broke off: {error}"))?;
         let ended = got == 0;
         bytes.extend_from_slice(chunk.get(..got).unwrap_or_default());
-        let bounds = wire::http1::Limits {
-            head: limits.head,
-            body: limits.body,
-            ..wire::http1::Limits::default()
+        let exchange = wire::http1::Exchange {
+            head: head_only,
+            closed: ended,
+            max_head: limits.head,
+            max_body: limits.body,
         };
-        match wire::http1::read_response(&bytes, bounds, head_only, ended) {
+        match wire::http1::read_response(&bytes, exchange) {
             Ok(Some(response)) => {
                 return Ok(Reply {
                     status: response.status,

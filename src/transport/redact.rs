@@ -67,9 +67,12 @@ impl Secrets {
     fn observe_request(&mut self, request: &Request) {
         for (name, value) in &request.headers {
             if name.eq_ignore_ascii_case("authorization") {
-                let credential = value.split_once(' ').map_or(value.as_str(), |(_, rest)| rest);
+                let credential = value
+                    .split_once(' ')
+                    .map_or(value.as_str(), |(_, rest)| rest);
                 self.learn(credential.trim(), "credential");
-                if let Ok(decoded) = base64::engine::general_purpose::STANDARD.decode(credential.trim())
+                if let Ok(decoded) =
+                    base64::engine::general_purpose::STANDARD.decode(credential.trim())
                     && let Ok(text) = String::from_utf8(decoded)
                     && let Some((_, secret)) = text.split_once(':')
                 {
@@ -192,7 +195,11 @@ impl Secrets {
             } else {
                 "client".into()
             },
-            to: if to == "page" { "as".into() } else { to.to_owned() },
+            to: if to == "page" {
+                "as".into()
+            } else {
+                to.to_owned()
+            },
             method: request.method.clone(),
             url: self.redact(&request.url),
             request: message(request.headers.clone(), &request.body),
@@ -227,7 +234,9 @@ impl Secrets {
             line.push_str(&format!(" --data-raw {}", quote(&shorten(&request.body))));
         }
         line.push_str(&format!(" {}", quote(&request.url)));
-        self.variables(&line).replace("'${", "'\"${").replace("}'", "}\"'")
+        self.variables(&line)
+            .replace("'${", "'\"${")
+            .replace("}'", "}\"'")
     }
 }
 
@@ -284,6 +293,9 @@ mod tests {
             raw: false,
         });
         let shown = secrets.redact("the-code-0123 cookie-value-1 token-value-1");
-        assert!(!shown.contains("0123 ") && !shown.contains("value-1"), "{shown}");
+        assert!(
+            !shown.contains("0123 ") && !shown.contains("value-1"),
+            "{shown}"
+        );
     }
 }
