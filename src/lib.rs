@@ -7,6 +7,7 @@
 //! `transport`, `suite`, `target` → [`event`] → `wire`.
 
 pub mod check;
+pub mod cli;
 pub mod event;
 pub mod exit;
 pub mod flow;

@@ -1,3 +1,7 @@
 //! The command line tool.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    oauthspec::cli::main(std::env::args_os())
+}

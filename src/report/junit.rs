@@ -128,10 +128,13 @@ mod tests {
     use super::*;
     use crate::report::sample;
 
+    /// Name, attributes and own text.
+    type Element = (String, Vec<(String, String)>, String);
+
     /// Every element with its attributes and its own text, as a JUnit reader sees them.
-    fn read(bytes: &[u8]) -> Vec<(String, Vec<(String, String)>, String)> {
+    fn read(bytes: &[u8]) -> Vec<Element> {
         let mut reader = quick_xml::Reader::from_reader(bytes);
-        let mut found: Vec<(String, Vec<(String, String)>, String)> = Vec::new();
+        let mut found: Vec<Element> = Vec::new();
         let mut open: Vec<usize> = Vec::new();
         loop {
             match reader.read_event().expect("well-formed XML") {

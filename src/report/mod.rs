@@ -4,6 +4,7 @@
 //! [`Run`], atomically, and one that cannot be written does not take another with it.
 
 pub mod clause;
+pub mod compare;
 pub mod exchange;
 pub mod json;
 pub mod junit;

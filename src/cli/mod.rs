@@ -1,0 +1,120 @@
+//! The command line: arguments in, exit code out. What a command does lives in the library; here is
+//! only how it is asked for and how its answer is printed.
+//!
+//! Only what works is offered: a subcommand appears in `--help` with the work that carries it.
+
+mod args;
+mod compare;
+mod explain;
+pub mod print;
+pub mod run;
+pub mod signals;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::exit::Exit;
+
+pub use args::{Cli, Command};
+
+/// Why a command could not do its work: what is said and the exit code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// What went wrong, where, and what to do next.
+    pub message: String,
+}
+
+impl Failure {
+    /// The command line, a file or the configuration is wrong.
+    pub fn usage(message: impl Into<String>) -> Failure {
+        Failure {
+            exit: Exit::Usage,
+            message: message.into(),
+        }
+    }
+
+    /// The target does not answer, or the preflight failed.
+    pub fn unreachable(message: impl Into<String>) -> Failure {
+        Failure {
+            exit: Exit::Unreachable,
+            message: message.into(),
+        }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Failure {
+        Failure::usage(error.to_string())
+    }
+}
+
+/// Runs the tool with these arguments (the first is the program's name).
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Also `--help` and `--version`, which are no errors.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() {
+                Exit::Usage.code()
+            } else {
+                0
+            });
+        }
+    };
+    let exit = match dispatch(cli) {
+        Ok(exit) => exit.code(),
+        Err(failure) => {
+            print::error(&failure.message);
+            failure.exit.code()
+        }
+    };
+    ExitCode::from(exit)
+}
+
+fn dispatch(cli: Cli) -> Result<Exit, Failure> {
+    match cli.command {
+        Command::Compare(arguments) => compare::compare(&arguments),
+        Command::Explain { topic } => explain::explain(topic.as_deref()),
+        Command::Schema { name } => schema(&name),
+        Command::Completions { shell } => {
+            let mut bytes = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "oauthspec", &mut bytes);
+            print::bytes(&bytes)?;
+            Ok(Exit::Conforms)
+        }
+        Command::Man => {
+            let mut bytes = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut bytes)?;
+            print::bytes(&bytes)?;
+            Ok(Exit::Conforms)
+        }
+    }
+}
+
+fn schema(name: &str) -> Result<Exit, Failure> {
+    let text = match name {
+        "report" => crate::report::json::schema(),
+        other => {
+            return Err(Failure::usage(format!(
+                "there is no schema `{other}`; the schemas are: report"
+            )));
+        }
+    };
+    print::text(&text)?;
+    Ok(Exit::Conforms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}
