@@ -8,10 +8,12 @@
 
 pub mod check;
 pub mod cli;
+pub mod diagnostic;
 pub mod event;
 pub mod exit;
 pub mod flow;
 pub mod login;
+mod reader;
 pub mod report;
 pub mod suite;
 pub mod target;

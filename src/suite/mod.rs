@@ -1,3 +1,13 @@
 //! Suite files: model, loader, lint, JSON Schema.
 
+pub mod builtin;
+pub mod file;
+mod lint;
+pub mod load;
 pub mod model;
+mod read;
+pub mod refs;
+pub mod template;
+pub mod words;
+
+pub use load::{Known, load_paths, load_str};

@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
+
 use crate::event::{Level, Severity};
 
 /// Where something stands in a file, for messages and reports.
@@ -101,7 +103,8 @@ impl Change {
 }
 
 /// The closed set of verbs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
 pub enum Verb {
     /// Fetch a metadata document.
     Discover,
@@ -212,7 +215,8 @@ impl Verb {
 }
 
 /// What the person at the browser does.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
 pub enum User {
     /// Logs in (a fresh session) and approves.
     #[default]

@@ -1,0 +1,663 @@
+//! Reads a TOML file table by table. Every value keeps its place in the file, and every problem is
+//! collected, so that the loaders can be written as if files were right.
+//!
+//! Which keys a table may have comes from the JSON Schema of the struct that describes it (see
+//! [`Shape::of`]): the published schema and the loader cannot disagree.
+
+use std::cell::RefCell;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use toml::de::{DeTable, DeValue};
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Level, nearest};
+
+/// No file of ours may be larger.
+pub(crate) const MAX_FILE_BYTES: u64 = 1024 * 1024;
+/// A file with more problems than this is reported with the first ones.
+const MAX_PROBLEMS: usize = 100;
+
+/// Bytes of a file.
+pub(crate) type Span = Range<usize>;
+
+/// A value and where it stands.
+#[derive(Debug, Clone)]
+pub(crate) struct At<T> {
+    pub value: T,
+    pub span: Span,
+}
+
+/// The keys a table may have and those it must have.
+#[derive(Debug, Default)]
+pub(crate) struct Shape {
+    pub keys: Vec<String>,
+    pub required: Vec<String>,
+}
+
+impl Shape {
+    /// The shape of the tables that `T` describes.
+    pub fn of<T: JsonSchema>() -> Shape {
+        let schema = SchemaSettings::draft07()
+            .into_generator()
+            .into_root_schema_for::<T>();
+        let schema = schema.as_value();
+        Shape {
+            keys: schema
+                .get("properties")
+                .and_then(|properties| properties.as_object())
+                .map(|properties| properties.keys().cloned().collect())
+                .unwrap_or_default(),
+            required: schema
+                .get("required")
+                .and_then(|required| required.as_array())
+                .map(|required| {
+                    required
+                        .iter()
+                        .filter_map(|key| key.as_str().map(str::to_owned))
+                        .collect()
+                })
+                .unwrap_or_default(),
+        }
+    }
+}
+
+/// A file and what was found wrong in it.
+pub(crate) struct Reader {
+    file: String,
+    text: Arc<str>,
+    line_starts: Vec<usize>,
+    problems: RefCell<Vec<Diagnostic>>,
+}
+
+/// A problem in the making; [`Problem::report`] files it.
+#[must_use]
+pub(crate) struct Problem<'r> {
+    reader: &'r Reader,
+    diagnostic: Diagnostic,
+}
+
+impl Problem<'_> {
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.diagnostic.label = label.into();
+        self
+    }
+
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.diagnostic.notes.push(note.into());
+        self
+    }
+
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.diagnostic.help.push(help.into());
+        self
+    }
+
+    /// `did you mean …`, or the list of what there is.
+    pub fn suggest<'c>(self, word: &str, known: impl IntoIterator<Item = &'c str>) -> Self {
+        let known: Vec<&str> = known.into_iter().collect();
+        let help = match nearest(word, known.iter().copied()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None if known.is_empty() => return self,
+            None => format!("known here: {}", listed(&known)),
+        };
+        self.help(help)
+    }
+
+    pub fn report(self) {
+        let mut problems = self.reader.problems.borrow_mut();
+        // A table of variants is read once for every case that uses it: say a thing once.
+        let known = problems
+            .iter()
+            .any(|old| old.span == self.diagnostic.span && old.message == self.diagnostic.message);
+        if !known && problems.len() < MAX_PROBLEMS {
+            problems.push(self.diagnostic);
+        }
+    }
+}
+
+/// `a, b, c`, shortened when there are very many.
+fn listed(words: &[&str]) -> String {
+    const MOST: usize = 40;
+    let shown: Vec<&str> = words.iter().copied().take(MOST).collect();
+    let rest = words.len().saturating_sub(MOST);
+    if rest == 0 {
+        shown.join(", ")
+    } else {
+        format!("{} and {rest} more", shown.join(", "))
+    }
+}
+
+impl Reader {
+    pub fn new(file: &str, text: &str) -> Reader {
+        Reader {
+            file: file.to_owned(),
+            text: Arc::from(text),
+            line_starts: std::iter::once(0)
+                .chain(text.match_indices('\n').map(|(at, _)| at + 1))
+                .collect(),
+            problems: RefCell::new(Vec::new()),
+        }
+    }
+
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// 1-based.
+    pub fn line(&self, span: &Span) -> u32 {
+        let line = self
+            .line_starts
+            .partition_point(|start| *start <= span.start);
+        u32::try_from(line).unwrap_or(u32::MAX)
+    }
+
+    pub fn error(&self, span: &Span, message: impl Into<String>) -> Problem<'_> {
+        self.problem(Level::Error, span, message.into())
+    }
+
+    pub fn warning(&self, span: &Span, message: impl Into<String>) -> Problem<'_> {
+        self.problem(Level::Warning, span, message.into())
+    }
+
+    fn problem(&self, level: Level, span: &Span, message: String) -> Problem<'_> {
+        Problem {
+            reader: self,
+            diagnostic: Diagnostic {
+                level,
+                source: Arc::clone(&self.text),
+                span: Some(span.clone()),
+                ..Diagnostic::file(&self.file, message)
+            },
+        }
+    }
+
+    /// Everything found so far, in file order.
+    pub fn finish(self) -> Diagnostics {
+        let mut problems = self.problems.into_inner();
+        problems.sort_by_key(|problem| problem.span.as_ref().map(|span| span.start));
+        Diagnostics(problems)
+    }
+
+    /// Whether something was found that makes the file unusable.
+    pub fn failed(&self) -> bool {
+        self.problems
+            .borrow()
+            .iter()
+            .any(|problem| problem.level == Level::Error)
+    }
+
+    /// The document, once its syntax is right. Syntax errors are reported here.
+    pub fn parse<'t>(&self, text: &'t str) -> Option<toml::Spanned<DeTable<'t>>> {
+        if text.len() as u64 > MAX_FILE_BYTES {
+            self.error(&(0..0), format!("the file has {} bytes", text.len()))
+                .help("files of up to 1 MiB are read; split it")
+                .report();
+            return None;
+        }
+        let (document, errors) = DeTable::parse_recoverable(text);
+        for error in &errors {
+            let span = error.span().unwrap_or(0..0);
+            let message = match error.message().trim() {
+                "" => "this is not TOML".to_owned(),
+                message => format!("this is not TOML: {message}"),
+            };
+            let mut problem = self.error(&span, message);
+            if line_of(text, span.start).contains(".@") {
+                problem = problem.help("quote the key: with.\"@method\" = \"GET\"");
+            }
+            problem.report();
+        }
+        errors.is_empty().then_some(document)
+    }
+
+    /// The root table.
+    pub fn root<'r, 'd>(
+        &'r self,
+        document: &'d toml::Spanned<DeTable<'d>>,
+        shape: &'r Shape,
+    ) -> Table<'r, 'd> {
+        Table::new(self, document.get_ref(), 0..0, "the file", shape)
+    }
+}
+
+/// The line around a byte.
+fn line_of(text: &str, at: usize) -> &str {
+    let before = text.get(..at).unwrap_or("");
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    text.get(start..)
+        .and_then(|rest| rest.lines().next())
+        .unwrap_or("")
+}
+
+/// One entry of a table.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry<'d> {
+    pub key: &'d str,
+    pub key_span: Span,
+    pub value: &'d DeValue<'d>,
+    pub span: Span,
+}
+
+/// The entries of a table in file order.
+pub(crate) fn entries<'d>(table: &'d DeTable<'d>) -> Vec<Entry<'d>> {
+    let mut entries: Vec<Entry<'d>> = table
+        .iter()
+        .map(|(key, value)| Entry {
+            key: key.get_ref().as_ref(),
+            key_span: key.span(),
+            value: value.get_ref(),
+            span: value.span(),
+        })
+        .collect();
+    entries.sort_by_key(|entry| entry.key_span.start);
+    entries
+}
+
+/// A table whose keys were checked against its shape.
+pub(crate) struct Table<'r, 'd> {
+    pub reader: &'r Reader,
+    /// Where the table begins: its first key, or its header.
+    pub span: Span,
+    entries: Vec<Entry<'d>>,
+}
+
+impl<'r, 'd> Table<'r, 'd> {
+    /// Reads a table: reports unknown keys and missing ones. `what` names it in messages (`a step`).
+    pub fn new(
+        reader: &'r Reader,
+        table: &'d DeTable<'d>,
+        span: Span,
+        what: &str,
+        shape: &Shape,
+    ) -> Table<'r, 'd> {
+        let entries = entries(table);
+        for entry in &entries {
+            if !shape.keys.iter().any(|key| key == entry.key) {
+                reader
+                    .error(
+                        &entry.key_span,
+                        format!("unknown key `{}` in {what}", entry.key),
+                    )
+                    .suggest(entry.key, shape.keys.iter().map(String::as_str))
+                    .report();
+            }
+        }
+        for key in &shape.required {
+            if !entries.iter().any(|entry| entry.key == key) {
+                reader
+                    .error(&span, format!("{what} has no `{key}`"))
+                    .help(format!("add `{key} = …`"))
+                    .report();
+            }
+        }
+        Table {
+            reader,
+            span,
+            entries,
+        }
+    }
+
+    pub fn entry(&self, key: &str) -> Option<&Entry<'d>> {
+        self.entries.iter().find(|entry| entry.key == key)
+    }
+
+    fn wrong_type(&self, entry: &Entry<'_>, wanted: &str) {
+        self.reader
+            .error(
+                &entry.span,
+                format!(
+                    "`{}` must be {wanted}, not {}",
+                    entry.key,
+                    kind(entry.value)
+                ),
+            )
+            .report();
+    }
+
+    /// A string that is not empty.
+    pub fn text(&self, key: &str) -> Option<At<&'d str>> {
+        let entry = self.entry(key)?;
+        match entry.value {
+            DeValue::String(text) if text.trim().is_empty() => {
+                self.reader
+                    .error(&entry.span, format!("`{key}` is empty"))
+                    .help("write something, or leave the key out if it is not required")
+                    .report();
+                None
+            }
+            DeValue::String(text) => Some(At {
+                value: text.as_ref(),
+                span: entry.span.clone(),
+            }),
+            _ => {
+                self.wrong_type(entry, "a string");
+                None
+            }
+        }
+    }
+
+    /// The text of [`Table::text`], without its place.
+    pub fn owned(&self, key: &str) -> Option<String> {
+        self.text(key).map(|text| text.value.to_owned())
+    }
+
+    /// One of the words that `read` understands.
+    pub fn word<T>(
+        &self,
+        key: &str,
+        known: &[&str],
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Option<At<T>> {
+        let text = self.text(key)?;
+        match read(text.value) {
+            Some(value) => Some(At {
+                value,
+                span: text.span,
+            }),
+            None => {
+                self.reader
+                    .error(&text.span, format!("`{}` is no {key}", text.value))
+                    .suggest(text.value, known.iter().copied())
+                    .report();
+                None
+            }
+        }
+    }
+
+    /// `true`, or absent.
+    pub fn flag(&self, key: &str) -> Option<At<bool>> {
+        let entry = self.entry(key)?;
+        match entry.value {
+            DeValue::Boolean(value) => Some(At {
+                value: *value,
+                span: entry.span.clone(),
+            }),
+            _ => {
+                self.wrong_type(entry, "true or false");
+                None
+            }
+        }
+    }
+
+    /// A whole number.
+    pub fn integer(&self, key: &str) -> Option<At<u64>> {
+        let entry = self.entry(key)?;
+        let value = match entry.value {
+            DeValue::Integer(integer) => {
+                u64::from_str_radix(integer.as_str(), integer.radix()).ok()
+            }
+            _ => None,
+        };
+        if value.is_none() {
+            self.wrong_type(entry, "a whole number");
+        }
+        value.map(|value| At {
+            value,
+            span: entry.span.clone(),
+        })
+    }
+
+    /// A list of strings with at least one. `""` is an element like any other.
+    pub fn texts(&self, key: &str) -> Option<Vec<At<&'d str>>> {
+        let entry = self.entry(key)?;
+        let DeValue::Array(list) = entry.value else {
+            self.reader
+                .error(
+                    &entry.span,
+                    format!("`{key}` must be a list, not {}", kind(entry.value)),
+                )
+                .help(format!("write {key} = [\"…\"]"))
+                .report();
+            return None;
+        };
+        if list.is_empty() {
+            self.reader
+                .error(&entry.span, format!("`{key}` is an empty list"))
+                .help("name at least one, or leave the key out")
+                .report();
+        }
+        let mut texts = Vec::new();
+        for item in list.iter() {
+            match item.get_ref() {
+                DeValue::String(text) => texts.push(At {
+                    value: text.as_ref(),
+                    span: item.span(),
+                }),
+                other => self
+                    .reader
+                    .error(
+                        &item.span(),
+                        format!("`{key}` must hold strings, not {}", kind(other)),
+                    )
+                    .report(),
+            }
+        }
+        Some(texts)
+    }
+
+    /// A table, as its entries in file order.
+    pub fn map(&self, key: &str) -> Option<Vec<Entry<'d>>> {
+        let entry = self.entry(key)?;
+        match entry.value {
+            DeValue::Table(table) if table.is_empty() => {
+                self.reader
+                    .error(&entry.span, format!("`{key}` is an empty table"))
+                    .help("write at least one key into it, or leave it out")
+                    .report();
+                None
+            }
+            DeValue::Table(table) => Some(entries(table)),
+            _ => {
+                self.wrong_type(entry, "a table");
+                None
+            }
+        }
+    }
+
+    /// A table with a shape of its own.
+    pub fn table(&self, key: &str, what: &str, shape: &Shape) -> Option<Table<'r, 'd>> {
+        let entry = self.entry(key)?;
+        match entry.value {
+            DeValue::Table(table) => Some(Table::new(
+                self.reader,
+                table,
+                first_key(table).unwrap_or(entry.key_span.clone()),
+                what,
+                shape,
+            )),
+            _ => {
+                self.wrong_type(entry, "a table");
+                None
+            }
+        }
+    }
+
+    /// Tables by name, in file order: `[client.a]`, `[client.b]`. `what` is the group's word.
+    pub fn named(&self, key: &str, what: &str, shape: &Shape) -> Vec<(At<&'d str>, Table<'r, 'd>)> {
+        let mut tables = Vec::new();
+        for entry in self.map(key).unwrap_or_default() {
+            match entry.value {
+                DeValue::Table(table) => tables.push((
+                    At {
+                        value: entry.key,
+                        span: entry.key_span.clone(),
+                    },
+                    Table::new(
+                        self.reader,
+                        table,
+                        entry.key_span.clone(),
+                        &format!("{what} `{}`", entry.key),
+                        shape,
+                    ),
+                )),
+                _ => self
+                    .reader
+                    .error(
+                        &entry.key_span,
+                        format!("`{key}.{}` must be a table", entry.key),
+                    )
+                    .help(format!(
+                        "every {what} has a name: write [{key}.a] and put its keys below"
+                    ))
+                    .report(),
+            }
+        }
+        tables
+    }
+
+    /// A list of tables with a shape of their own, in file order.
+    pub fn tables(&self, key: &str, what: &str, shape: &Shape) -> Option<Vec<Table<'r, 'd>>> {
+        let entry = self.entry(key)?;
+        let DeValue::Array(list) = entry.value else {
+            self.wrong_type(entry, "a list of tables");
+            return None;
+        };
+        if list.is_empty() {
+            self.reader
+                .error(&entry.span, format!("`{key}` is an empty list"))
+                .report();
+        }
+        let mut tables = Vec::new();
+        for item in list.iter() {
+            match item.get_ref() {
+                DeValue::Table(table) => tables.push(Table::new(
+                    self.reader,
+                    table,
+                    first_key(table).unwrap_or(item.span()),
+                    what,
+                    shape,
+                )),
+                other => self
+                    .reader
+                    .error(
+                        &item.span(),
+                        format!("`{key}` must hold tables, not {}", kind(other)),
+                    )
+                    .report(),
+            }
+        }
+        Some(tables)
+    }
+
+    /// `"500ms"`, `"10s"`, `"1m"`: at most `longest`.
+    pub fn duration(&self, key: &str, longest: Duration) -> Option<At<Duration>> {
+        let text = self.text(key)?;
+        let value = self.reader.duration(key, text.value, &text.span, longest)?;
+        Some(At {
+            value,
+            span: text.span,
+        })
+    }
+}
+
+impl Reader {
+    /// See [`Table::duration`].
+    pub fn duration(
+        &self,
+        key: &str,
+        text: &str,
+        span: &Span,
+        longest: Duration,
+    ) -> Option<Duration> {
+        match parse_duration(text) {
+            None => {
+                self.error(span, format!("`{text}` is no duration"))
+                    .help("write a whole number and a unit: \"500ms\", \"10s\" or \"1m\"")
+                    .report();
+                None
+            }
+            Some(duration) if duration > longest => {
+                self.error(span, format!("`{key}` is longer than it may be"))
+                    .label(format!("at most {}s", longest.as_secs()))
+                    .report();
+                None
+            }
+            Some(duration) => Some(duration),
+        }
+    }
+}
+
+/// A whole number and `ms`, `s`, `m` or `h`.
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at_checked(digits)?;
+    let number: u64 = number.parse().ok()?;
+    let seconds = match unit {
+        "ms" => return Some(Duration::from_millis(number)),
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return None,
+    };
+    Some(Duration::from_secs(number.checked_mul(seconds)?))
+}
+
+/// Where a table's first key stands: the best place to point at when the table itself is wrong.
+pub(crate) fn first_key(table: &DeTable<'_>) -> Option<Span> {
+    table
+        .keys()
+        .map(toml::Spanned::span)
+        .min_by_key(|span| span.start)
+}
+
+/// The type of a value, for messages.
+pub(crate) fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// Lower-case letters and digits, in groups joined by a hyphen.
+pub(crate) fn is_slug(text: &str) -> bool {
+    !text.is_empty()
+        && text.split('-').all(|group| {
+            !group.is_empty()
+                && group
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        })
+}
+
+/// What `text` would be as a slug, for a suggestion.
+pub(crate) fn slugged(text: &str) -> String {
+    let mut slug = String::new();
+    for c in text.chars().take(64) {
+        if c.is_ascii_alphanumeric() {
+            slug.push(c.to_ascii_lowercase());
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    slug.trim_end_matches('-').to_owned()
+}
+
+/// Reads a file as text: at most [`MAX_FILE_BYTES`], UTF-8.
+pub(crate) fn read_text(path: &std::path::Path) -> Result<String, Diagnostic> {
+    use std::io::Read;
+    let name = path.display().to_string();
+    let failed = |why: &std::io::Error| {
+        Diagnostic::file(&name, format!("cannot read the file: {why}"))
+            .with_help("check the path; a path is relative to where you stand")
+    };
+    let file = std::fs::File::open(path).map_err(|why| failed(&why))?;
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|why| failed(&why))?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(Diagnostic::file(&name, "the file is larger than 1 MiB")
+            .with_help("split it, or check that this is the file you mean"));
+    }
+    String::from_utf8(bytes).map_err(|_| {
+        Diagnostic::file(&name, "the file is not UTF-8 text").with_help("save it as UTF-8")
+    })
+}

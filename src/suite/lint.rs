@@ -1,0 +1,693 @@
+//! What takes a whole case to see: names and references, controls, causes, variants, needs.
+
+use std::collections::BTreeSet;
+
+use super::model::{User, Value, Verb};
+use super::read::{
+    Each, Pieces, ReadCase, ReadChange, ReadExpect, ReadStep, ReadVariant, Reference,
+};
+use super::words::{self, Fields};
+use crate::reader::{At, Span};
+
+/// Something a case uses that a target may not have.
+struct Use {
+    need: String,
+    span: Span,
+    /// The variant that uses it; `None` for the case itself.
+    variant: Option<usize>,
+}
+
+/// Checks a case. Returns the capabilities that every use of a verb brings along without being declared.
+pub(super) fn case(pieces: &Pieces<'_>, case: &ReadCase, variants: &[&ReadVariant]) -> Vec<String> {
+    let lint = Lint {
+        pieces,
+        case,
+        variants,
+    };
+    lint.variants_are_taken();
+    lint.causes_and_deaths();
+    for step in &case.steps {
+        lint.step(step);
+    }
+    lint.names();
+    lint.needs();
+    lint.derived()
+}
+
+struct Lint<'a> {
+    pieces: &'a Pieces<'a>,
+    case: &'a ReadCase,
+    variants: &'a [&'a ReadVariant],
+}
+
+impl Lint<'_> {
+    fn error(&self, span: &Span, message: impl Into<String>) -> crate::reader::Problem<'_> {
+        self.pieces.reader.error(span, message)
+    }
+
+    /// The change a step makes by itself, and then those its variants add.
+    fn changes<'s>(&'s self, step: &'s ReadStep) -> Vec<(Option<usize>, &'s ReadChange)> {
+        let mut all = vec![(None, &step.change)];
+        if step.step.vary {
+            all.extend(
+                self.variants
+                    .iter()
+                    .enumerate()
+                    .map(|(index, variant)| (Some(index), &variant.change)),
+            );
+        }
+        all
+    }
+
+    fn variants_are_taken(&self) {
+        let vary = self.case.steps.iter().find(|step| step.step.vary);
+        match (&self.case.each, vary) {
+            (Some(each), None) => self
+                .error(&each.span, "no step takes the variants")
+                .help("mark the step that is to be varied with vary = true")
+                .report(),
+            (None, Some(step)) => self
+                .error(
+                    step.place("vary"),
+                    "a step is varied, but the case has no variants",
+                )
+                .help("add [case.each] with the variants, or remove vary = true")
+                .report(),
+            _ => {}
+        }
+    }
+
+    fn causes_and_deaths(&self) {
+        let steps = &self.case.steps;
+        for (index, step) in steps.iter().enumerate() {
+            let earlier = steps.iter().take(index);
+            let mut later = steps.iter().skip(index + 1);
+            if let Some(expect) = &step.expect
+                && expect.expect.dead.is_some()
+                && !earlier.clone().any(|earlier| earlier.step.cause)
+            {
+                self.error(&expect.span, "nothing killed what is expected to be dead")
+                    .help("mark the earlier step that kills it with cause = true")
+                    .note("the control is the case without its cause steps: there this step must succeed")
+                    .report();
+            }
+            if step.step.cause && !later.any(|step| self.expects_death(step)) {
+                self.error(step.place("cause"), "this step kills nothing")
+                    .help("expect.dead on a later step, or remove cause = true")
+                    .report();
+            }
+        }
+    }
+
+    fn expects_death(&self, step: &ReadStep) -> bool {
+        self.expectations(step)
+            .any(|expect| expect.expect.dead.is_some())
+    }
+
+    /// The step's expectation and those of its variants.
+    fn expectations<'s>(&'s self, step: &'s ReadStep) -> impl Iterator<Item = &'s ReadExpect> {
+        let varied = step.step.vary.then_some(self.variants).unwrap_or_default();
+        step.expect
+            .iter()
+            .chain(varied.iter().filter_map(|variant| variant.expect.as_ref()))
+    }
+
+    fn step(&self, step: &ReadStep) {
+        self.keys_fit_the_verb(step);
+        self.place_is_known(step);
+        self.control_exists(step);
+        for (_, change) in self.changes(step) {
+            self.change(step, change);
+        }
+    }
+
+    fn keys_fit_the_verb(&self, step: &ReadStep) {
+        let verb = step.step.verb;
+        let refuse = |key: &str, why: &str, help: &str| {
+            if let Some(span) = step.at.get(key) {
+                self.error(
+                    span,
+                    format!("`{key}` has no meaning for `{}`", verb.word()),
+                )
+                .label(why.to_owned())
+                .help(help.to_owned())
+                .report();
+            }
+        };
+        if !matches!(verb, Verb::Authorize | Verb::Grant) {
+            refuse(
+                "user",
+                "no user is met here",
+                "put it on the authorize or grant step whose user is meant",
+            );
+        }
+        if verb == Verb::Discover {
+            refuse("client", "metadata is for everybody", "remove it");
+        }
+        let placed = [
+            Verb::Discover,
+            Verb::Authorize,
+            Verb::Grant,
+            Verb::Call,
+            Verb::Http,
+        ];
+        if !placed.contains(&verb) {
+            refuse(
+                "at",
+                "only discover, authorize, grant, call and http go to a place",
+                "remove it",
+            );
+        }
+    }
+
+    fn place_is_known(&self, step: &ReadStep) {
+        let known = match step.step.verb {
+            Verb::Discover => words::DOCUMENTS,
+            Verb::Http => words::ENDPOINTS,
+            _ => return,
+        };
+        match &step.step.at {
+            Some(at) if !known.contains(&at.as_str()) => self
+                .error(
+                    step.place("at"),
+                    format!("`{}` cannot be at `{at}`", step.step.verb.word()),
+                )
+                .suggest(at, known.iter().copied())
+                .report(),
+            None if step.step.verb == Verb::Http && !self.names_url(step) => self
+                .error(&step.span, "an http step that goes nowhere")
+                .help("name an endpoint with at = \"token\", or set given.\"@url\"")
+                .report(),
+            _ => {}
+        }
+    }
+
+    fn names_url(&self, step: &ReadStep) -> bool {
+        step.given.iter().any(|name| name.value == "@url")
+            || self.changes(step).iter().any(|(_, change)| {
+                change
+                    .parameters
+                    .iter()
+                    .any(|(name, _)| name.value == "@url")
+            })
+    }
+
+    /// A refusal proves something only beside the same step without its deviation.
+    fn control_exists(&self, step: &ReadStep) {
+        let deviates = |change: Option<&ReadChange>| {
+            !step.step.change.is_empty()
+                || step.step.parallel.is_some()
+                || step.step.user != User::Approve
+                || change.is_some_and(|change| !change.change.is_empty())
+        };
+        let refuses = |expect: &Option<ReadExpect>| {
+            expect
+                .as_ref()
+                .is_some_and(|expect| expect.expect.refuses() && expect.expect.dead.is_none())
+        };
+        let missing = |expect: &Option<ReadExpect>| {
+            let span = expect.as_ref().map_or(&step.span, |expect| &expect.span);
+            self.error(span, "this refusal has no control")
+                .label("nothing in this step deviates")
+                .note("the control is the same step without its deviation, and it must succeed")
+                .help(
+                    "say what is wrong with the request (with, without, raw, forge, parallel, user); if an earlier \
+                     step kills what is used here, mark that one cause = true and expect.dead here",
+                )
+                .report();
+        };
+        if !step.step.vary {
+            if refuses(&step.expect) && !deviates(None) {
+                missing(&step.expect);
+            }
+            return;
+        }
+        for variant in self.variants {
+            let expect = if variant.expect.is_some() {
+                &variant.expect
+            } else {
+                &step.expect
+            };
+            if refuses(expect) && !deviates(Some(&variant.change)) {
+                missing(expect);
+            }
+        }
+    }
+
+    fn change(&self, step: &ReadStep, change: &ReadChange) {
+        let verb = step.step.verb;
+        let has_credential = matches!(
+            verb,
+            Verb::Exchange | Verb::Refresh | Verb::Revoke | Verb::Introspect | Verb::Call
+        );
+        if let Some(span) = &change.forge
+            && !has_credential
+        {
+            self.error(span, format!("`{}` presents nothing to forge", verb.word()))
+                .help("forge the code of an exchange, or the token of refresh, revoke, introspect or call")
+                .report();
+        }
+        for (name, key) in &change.parameters {
+            if name.value == "@url" && verb != Verb::Http {
+                self.error(&name.span, "only an http step has an @url")
+                    .help("use do = \"http\"")
+                    .report();
+            }
+            if *key == "without" {
+                self.something_to_leave_out(step, name);
+            }
+        }
+        if verb != Verb::Register {
+            for (name, value) in &change.change.with {
+                if matches!(value, Value::List(list) if list.is_empty()) {
+                    let span = change
+                        .parameters
+                        .iter()
+                        .find(|(parameter, _)| parameter.value == *name)
+                        .map_or(&step.span, |(parameter, _)| &parameter.span);
+                    self.error(span, format!("`{name}` is an empty list"))
+                        .help(format!("to leave it out, write without = [\"{name}\"]"))
+                        .report();
+                }
+            }
+        }
+    }
+
+    fn something_to_leave_out(&self, step: &ReadStep, name: &At<String>) {
+        let sent = sent_by_itself(step.step.verb);
+        let given = step.given.iter().any(|given| given.value == name.value);
+        if given || name.value.starts_with('@') || sent.contains(&name.value.as_str()) {
+            return;
+        }
+        self.error(
+            &name.span,
+            format!(
+                "`{}` sends no `{}` by itself",
+                step.step.verb.word(),
+                name.value
+            ),
+        )
+        .label("nothing to leave out")
+        .suggest(
+            &name.value,
+            sent.iter()
+                .copied()
+                .chain(step.given.iter().map(|given| given.value.as_str())),
+        )
+        .note("put the parameter into `given` when the correct request must carry it")
+        .report();
+    }
+
+    // --- names ---------------------------------------------------------------------------------
+
+    fn names(&self) {
+        let mut used = BTreeSet::new();
+        for (index, step) in self.case.steps.iter().enumerate() {
+            let earlier = self.case.steps.get(..index).unwrap_or_default();
+            if let Some(name) = &step.step.name {
+                if earlier
+                    .iter()
+                    .any(|old| old.step.name.as_ref() == Some(name))
+                {
+                    self.error(step.place("as"), format!("the name `{name}` is taken"))
+                        .help("every step of a case has a name of its own")
+                        .report();
+                }
+            }
+            if let Some(client) = &step.step.client
+                && let Some(source) = find(earlier, client)
+            {
+                used.insert(client.clone());
+                if source.step.verb != Verb::Register {
+                    self.error(
+                        step.place("client"),
+                        format!(
+                            "`{client}` is no client but a {} step",
+                            source.step.verb.word()
+                        ),
+                    )
+                    .help("name a client of the target file or an earlier register step")
+                    .report();
+                }
+            }
+            let all = step.references.iter().chain(
+                self.changes(step)
+                    .into_iter()
+                    .flat_map(|(_, change)| &change.references),
+            );
+            for reference in all {
+                self.reference(step, earlier, reference);
+                used.insert(reference.name.clone());
+            }
+        }
+        for step in &self.case.steps {
+            if let Some(name) = &step.step.name
+                && !used.contains(name)
+            {
+                self.error(step.place("as"), format!("the name `{name}` is never used"))
+                    .help(format!("remove it, or use ${name}.field in a later step"))
+                    .report();
+            }
+        }
+    }
+
+    fn reference(&self, step: &ReadStep, earlier: &[ReadStep], reference: &Reference) {
+        let Reference { name, field, span } = reference;
+        if let Some(fields) = words::builtin(name) {
+            if let Fields::These(fields) = fields
+                && !fields.contains(&field.as_str())
+            {
+                self.error(span, format!("`${name}` has no field `{field}`"))
+                    .suggest(field, fields.iter().copied())
+                    .report();
+            }
+            return;
+        }
+        let Some(source) = find(earlier, name) else {
+            let later = find(&self.case.steps, name);
+            let problem = self.error(span, format!("unknown name `${name}`"));
+            match later {
+                Some(_) => problem
+                    .label("this step comes later")
+                    .help("refer to earlier steps only")
+                    .report(),
+                None => {
+                    let known: Vec<&str> = earlier
+                        .iter()
+                        .filter_map(|step| step.step.name.as_deref())
+                        .chain(words::BUILTINS.iter().map(|(name, _)| *name))
+                        .collect();
+                    problem.suggest(name, known).report();
+                }
+            }
+            return;
+        };
+        let fields = source.step.verb.outputs();
+        if !fields.contains(&field.as_str()) {
+            self.error(
+                span,
+                format!(
+                    "`${name}` has no field `{field}`: it is a {} step",
+                    source.step.verb.word()
+                ),
+            )
+            .suggest(field, fields.iter().copied())
+            .report();
+        }
+        if source.step.cause && !step.step.cause {
+            self.error(span, format!("`${name}` is missing in the control"))
+                .label("comes from a cause step")
+                .note("the control of what is dead leaves the cause steps out, so nothing else may build on them")
+                .help("take the value from an earlier step, or mark this step cause = true as well")
+                .report();
+        }
+    }
+
+    // --- needs ---------------------------------------------------------------------------------
+
+    fn needs(&self) {
+        let uses = self.uses();
+        let declared = |need: &str, variant: Option<usize>| {
+            let of_variant = variant
+                .and_then(|index| self.variants.get(index))
+                .map(|variant| variant.needs.as_slice())
+                .unwrap_or_default();
+            self.case.needs.iter().chain(of_variant).any(|declared| {
+                declared.value == need || (need == "rar" && declared.value.starts_with("rar."))
+            })
+        };
+        for used in &uses {
+            if !declared(&used.need, used.variant) {
+                self.error(
+                    &used.span,
+                    format!("the capability `{}` is not declared", used.need),
+                )
+                .label("used here")
+                .help(format!(
+                    "add \"{}\" to `needs` of the {}",
+                    used.need,
+                    if used.variant.is_some() {
+                        "case or the variant"
+                    } else {
+                        "case"
+                    }
+                ))
+                .report();
+            }
+        }
+        let checks = self.case.steps.iter().any(|step| {
+            self.expectations(step)
+                .any(|expect| !expect.expect.check.is_empty() || expect.expect.or.is_some())
+        });
+        let derived = self.derived();
+        let idle = |need: &At<String>, variant: Option<usize>| {
+            let word = need.value.as_str();
+            let used = uses
+                .iter()
+                .any(|used| used.need == word && (variant.is_none() || used.variant == variant));
+            let excused = words::QUALIFIERS.contains(&word)
+                || (checks && words::CHECKED.contains(&word))
+                || derived.iter().any(|derived| derived == word);
+            if !used && !excused {
+                self.error(&need.span, format!("nothing here needs `{word}`"))
+                    .help("remove it: a case is skipped where a declared capability is missing")
+                    .report();
+            }
+        };
+        for need in &self.case.needs {
+            idle(need, None);
+        }
+        for (index, variant) in self.variants.iter().enumerate() {
+            for need in &variant.needs {
+                idle(need, Some(index));
+            }
+        }
+    }
+
+    fn uses(&self) -> Vec<Use> {
+        let mut uses = Vec::new();
+        for (index, step) in self.case.steps.iter().enumerate() {
+            let earlier = self.case.steps.get(..index).unwrap_or_default();
+            let mut add = |need: &str, span: &Span| {
+                uses.push(Use {
+                    need: need.to_owned(),
+                    span: span.clone(),
+                    variant: None,
+                });
+            };
+            if let Some(need) = need_of_verb(step) {
+                add(need, step.place("do"));
+            }
+            for need in needs_of_user(step.step.user) {
+                add(need, step.place("user"));
+            }
+            if let Some(client) = &step.step.client
+                && client != "a"
+                && find(earlier, client).is_none()
+            {
+                add(&format!("client.{client}"), step.place("client"));
+            }
+            if let Some(need) = need_of_place(step) {
+                add(&need, step.place("at"));
+            }
+            for name in &step.given {
+                if let Some(need) = need_of_parameter(&name.value) {
+                    add(need, &name.span);
+                }
+            }
+            for reference in &step.references {
+                if let Some(need) = self.need_of_reference(reference) {
+                    add(&need, &reference.span);
+                }
+            }
+            for (variant, change) in self.changes(step) {
+                self.uses_of_change(variant, change, &mut uses);
+            }
+        }
+        uses
+    }
+
+    fn uses_of_change(&self, variant: Option<usize>, change: &ReadChange, uses: &mut Vec<Use>) {
+        let mut add = |need: &str, span: &Span| {
+            uses.push(Use {
+                need: need.to_owned(),
+                span: span.clone(),
+                variant,
+            });
+        };
+        for (name, _) in &change.parameters {
+            if let Some(need) = need_of_parameter(&name.value) {
+                add(need, &name.span);
+            }
+        }
+        for reference in &change.references {
+            if let Some(need) = self.need_of_reference(reference) {
+                add(&need, &reference.span);
+            }
+        }
+        if let (Some(forge), Some(span)) = (&change.change.forge, &change.forge)
+            && forge.starts_with("jwt.")
+        {
+            add("jwt", span);
+        }
+    }
+
+    fn need_of_reference(&self, reference: &Reference) -> Option<String> {
+        let Reference { name, field, .. } = reference;
+        if let Some(client) = name.strip_prefix("client-") {
+            return (client != "a").then(|| format!("client.{client}"));
+        }
+        if let Some(user) = name.strip_prefix("user-") {
+            return (user == "b").then(|| "user.b".to_owned());
+        }
+        match (name.as_str(), field.as_str()) {
+            ("resource" | "scope", "a") | ("scope", "all") => None,
+            ("resource" | "scope", field) => Some(format!("resource.{field}")),
+            ("rar", field) => Some(format!("rar.{field}")),
+            ("listener", _) => Some("listener".to_owned()),
+            _ if words::builtin(name).is_some() => None,
+            (_, "refresh_token") => Some("refresh_token".to_owned()),
+            (_, "id_token") => Some("id_token".to_owned()),
+            (_, "registration_access_token" | "registration_client_uri") => {
+                Some("management".to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    /// What nearly every case needs and need not say: a login where a user is met, client `a` where
+    /// no other is named, resource `a` where a token is used.
+    fn derived(&self) -> Vec<String> {
+        let mut needs = BTreeSet::new();
+        for step in &self.case.steps {
+            let verb = step.step.verb;
+            if matches!(
+                verb,
+                Verb::Authorize
+                    | Verb::Exchange
+                    | Verb::Grant
+                    | Verb::Refresh
+                    | Verb::Revoke
+                    | Verb::Introspect
+                    | Verb::Call
+            ) {
+                needs.insert("login");
+            }
+            let acts = !matches!(verb, Verb::Discover | Verb::Register | Verb::Http);
+            if acts && step.step.client.as_deref().unwrap_or("a") == "a" {
+                needs.insert("client.a");
+            }
+            let place = step.step.at.as_deref();
+            if verb == Verb::Call && place.unwrap_or("a") == "a"
+                || verb == Verb::Http && place == Some("resource")
+            {
+                needs.insert("resource.a");
+            }
+        }
+        needs.into_iter().map(str::to_owned).collect()
+    }
+}
+
+fn find<'s>(steps: &'s [ReadStep], name: &str) -> Option<&'s ReadStep> {
+    steps
+        .iter()
+        .find(|step| step.step.name.as_deref() == Some(name))
+}
+
+fn need_of_verb(step: &ReadStep) -> Option<&'static str> {
+    Some(match step.step.verb {
+        Verb::Discover => match step.step.at.as_deref().unwrap_or("as") {
+            "openid" => "openid",
+            "resource" => "prm",
+            _ => "metadata",
+        },
+        Verb::Register => "registration",
+        Verb::Push => "par",
+        Verb::Refresh => "refresh_token",
+        Verb::Revoke => "revocation",
+        Verb::Introspect => "introspection",
+        Verb::Device => "device",
+        Verb::Authorize | Verb::Exchange | Verb::Grant | Verb::Call | Verb::Http => return None,
+    })
+}
+
+fn needs_of_user(user: User) -> &'static [&'static str] {
+    match user {
+        User::Approve | User::Absent | User::Returning => &[],
+        User::Deny => &["deny"],
+        User::Second => &["user.b"],
+        User::DenyThenApprove => &["deny", "pages"],
+        User::ApproveTwice | User::ApproveAtOnce | User::Forged => &["pages"],
+        User::OtherBrowser => &["user.b", "pages"],
+    }
+}
+
+fn need_of_place(step: &ReadStep) -> Option<String> {
+    let at = step.step.at.as_deref()?;
+    match step.step.verb {
+        Verb::Authorize | Verb::Grant | Verb::Call if at != "a" => Some(format!("resource.{at}")),
+        Verb::Http => match at {
+            "jwks" => Some("jwks".to_owned()),
+            "revoke" => Some("revocation".to_owned()),
+            "introspect" => Some("introspection".to_owned()),
+            "register" => Some("registration".to_owned()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn need_of_parameter(name: &str) -> Option<&'static str> {
+    match name {
+        "resource" => Some("resource"),
+        "authorization_details" => Some("rar"),
+        _ => None,
+    }
+}
+
+/// The parameters a correct request carries by itself.
+fn sent_by_itself(verb: Verb) -> &'static [&'static str] {
+    match verb {
+        Verb::Push | Verb::Authorize | Verb::Grant => &[
+            "response_type",
+            "client_id",
+            "redirect_uri",
+            "state",
+            "scope",
+            "code_challenge",
+            "code_challenge_method",
+            "resource",
+            "authorization_details",
+        ],
+        Verb::Exchange => &[
+            "grant_type",
+            "code",
+            "redirect_uri",
+            "client_id",
+            "code_verifier",
+            "resource",
+            "client_secret",
+        ],
+        Verb::Refresh => &["grant_type", "refresh_token", "client_id", "client_secret"],
+        Verb::Register => &[
+            "redirect_uris",
+            "client_name",
+            "grant_types",
+            "response_types",
+            "token_endpoint_auth_method",
+            "scope",
+        ],
+        Verb::Revoke => &["token", "client_id", "client_secret"],
+        Verb::Introspect | Verb::Call => &["token"],
+        Verb::Device => &["client_id", "scope"],
+        Verb::Discover | Verb::Http => &[],
+    }
+}
+
+/// The name of a shared table, when `each` names one.
+pub(super) fn table_name(case: &ReadCase) -> Option<&At<String>> {
+    match case.each.as_ref().map(|each| &each.value) {
+        Some(Each::Table(name)) => Some(name),
+        _ => None,
+    }
+}
