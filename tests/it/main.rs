@@ -2,3 +2,4 @@
 
 mod real_servers;
 mod servers;
+mod suites;
