@@ -3,14 +3,18 @@
 //! The terminal speaks while the run goes on; every file is written at its end from the collected
 //! [`Run`], atomically, and one that cannot be written does not take another with it.
 
+pub mod badge;
 pub mod clause;
 pub mod compare;
 pub mod exchange;
+pub mod har;
 pub mod json;
 pub mod junit;
+pub mod markdown;
 pub mod output;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod sarif;
 pub mod terminal;
 pub mod text;
 

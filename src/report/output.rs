@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::{Run, json, junit};
+use super::{Run, badge, har, json, junit, markdown, sarif};
 
 /// The formats a run can be written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -15,17 +15,36 @@ pub enum Format {
     Json,
     /// JUnit XML, for CI systems.
     Junit,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// Markdown, for a job summary or a comment.
+    Markdown,
+    /// HAR 1.2, every exchange.
+    Har,
+    /// An SVG badge.
+    Badge,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: &'static [Format] = &[Format::Json, Format::Junit];
+    pub const ALL: &'static [Format] = &[
+        Format::Json,
+        Format::Junit,
+        Format::Sarif,
+        Format::Markdown,
+        Format::Har,
+        Format::Badge,
+    ];
 
     /// The word on the command line.
     pub fn word(self) -> &'static str {
         match self {
             Format::Json => "json",
             Format::Junit => "junit",
+            Format::Sarif => "sarif",
+            Format::Markdown => "markdown",
+            Format::Har => "har",
+            Format::Badge => "badge",
         }
     }
 
@@ -34,6 +53,10 @@ impl Format {
         match self {
             Format::Json => json::render(run),
             Format::Junit => junit::render(run),
+            Format::Sarif => sarif::render(run),
+            Format::Markdown => markdown::render(run),
+            Format::Har => har::render(run),
+            Format::Badge => badge::render(run),
         }
     }
 
