@@ -43,6 +43,13 @@ impl AllowList {
         authority(url).is_some_and(|authority| self.authorities.contains(&authority))
     }
 
+    /// Whether this URL is among the target's hosts and on this machine.
+    pub fn contains_loopback(&self, url: &str) -> bool {
+        Url::parse(url).is_ok_and(|url| {
+            self.contains(&url) && authority(&url).is_some_and(|own| is_loopback_authority(&own))
+        })
+    }
+
     /// Refuses what must not be contacted.
     ///
     /// # Errors

@@ -1,0 +1,121 @@
+//! Which variants run, which are skipped and why.
+
+use super::{Options, Prepared};
+use crate::suite::model::{Case, Suite, Variant};
+
+/// The cases the options select, in order.
+pub fn select<'a>(suites: &'a [Suite], options: &Options) -> Vec<&'a Case> {
+    let mut cases: Vec<&Case> = suites
+        .iter()
+        .filter(|suite| options.suites.is_empty() || options.suites.contains(&suite.name))
+        .flat_map(|suite| &suite.cases)
+        .filter(|case| {
+            options.cases.is_empty()
+                || options.cases.iter().any(|glob| {
+                    // `redirect.near-miss/port-zero` selects the case of that variant.
+                    let glob = glob.split('/').next().unwrap_or(glob);
+                    glob_matches(glob, &case.id)
+                })
+        })
+        .collect();
+    if let Some((part, of)) = options.partition {
+        let mut number = 0;
+        cases.retain(|_| {
+            number += 1;
+            number % of.max(1) == part % of.max(1)
+        });
+    }
+    cases
+}
+
+/// `*` stands for any text; everything else for itself.
+pub fn glob_matches(glob: &str, text: &str) -> bool {
+    let mut parts = glob.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else {
+        return false;
+    };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else {
+        return rest.is_empty();
+    };
+    for part in middle {
+        match rest.find(part) {
+            Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+/// Why a variant does not apply to this target, or `None` when it runs.
+pub fn skip_reason(case: &Case, variant: &Variant, prepared: &Prepared) -> Option<String> {
+    let missing: Vec<&String> = case
+        .needs
+        .iter()
+        .chain(&variant.needs)
+        .filter(|need| !prepared.has(need))
+        .collect();
+    let first = missing.first()?;
+    let why = prepared
+        .reasons
+        .iter()
+        .find(|(capability, _)| capability == *first)
+        .map_or_else(|| enabling(first), |(_, reason)| reason.clone());
+    Some(format!("needs {first}: {why}"))
+}
+
+/// What would give the target this capability.
+fn enabling(need: &str) -> String {
+    if let Some(client) = need.strip_prefix("client.") {
+        return format!("add [client.{client}] to the target file");
+    }
+    if let Some(resource) = need.strip_prefix("resource.") {
+        return format!("add [resource.{resource}] to the target file");
+    }
+    if let Some(user) = need.strip_prefix("user.") {
+        return format!("add [user.{user}] to the target file");
+    }
+    if let Some(detail) = need.strip_prefix("rar.") {
+        return format!("add [rar.{detail}] to the target file");
+    }
+    match need {
+        "login" => "no user can be driven through login: see [login] in docs/targets.md",
+        "deny" => "no login step says which button denies: add `deny` to one",
+        "metadata" => "the server publishes no authorization server metadata",
+        "openid" => "the server publishes no openid-configuration",
+        "prm" => "no protected resource metadata at the resource's well-known URL",
+        "registration" => "no registration endpoint",
+        "management" => "registrations come without a management URL",
+        "refresh_token" => "a grant brings no refresh token",
+        "revocation" => "no revocation endpoint",
+        "introspection" => "no introspection endpoint, or no [introspection] client in the target file",
+        "resource" => "[resource.a] has no id, so the server has no resource indicators",
+        "rar" => "no [rar.NAME] in the target file",
+        "jwt" => "access tokens are opaque",
+        "jwks" => "no key set is published",
+        "id_token" => "no ID token is issued",
+        "par" => "no pushed authorization request endpoint",
+        "listener" => "the server is not on this machine, so it cannot reach our listener",
+        "pages" => "the login shows no page",
+        "rs" => "no [resource.NAME] in the target file",
+        _ => "the server does not announce it",
+    }
+    .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::glob_matches;
+
+    #[test]
+    fn globs_know_only_the_star() {
+        assert!(glob_matches("pkce.*", "pkce.plain-rejected"));
+        assert!(glob_matches("*", "a.b"));
+        assert!(glob_matches("*.near-*", "redirect.near-miss"));
+        assert!(glob_matches("a.b", "a.b"));
+        assert!(!glob_matches("a.b", "a.bc"));
+        assert!(!glob_matches("a.*c", "a.b"));
+        assert!(!glob_matches("pkce", "pkce.plain"));
+    }
+}

@@ -1,0 +1,483 @@
+//! Before a case runs: find the target, register what must be registered, and prove that the
+//! correct flow works. A configuration mistake is found here and never looks like a server's failure.
+
+use serde_json::Value;
+
+use super::Options;
+use crate::exit::Exit;
+use crate::flow::listener::Listener;
+use crate::flow::{Answer, Scene, World, discover, register};
+use crate::suite::model::{Change, Expect, Step, User, Verb};
+use crate::target::model::{Driver, Endpoints, Target};
+use crate::transport::redact::Secrets;
+use crate::transport::{AllowList, Request, Transport};
+
+/// A target that can be tested.
+pub struct Prepared {
+    /// Shared by all scenes.
+    pub world: World,
+    /// What it can do.
+    pub capabilities: Vec<String>,
+    /// Why a capability is absent, where more can be said than that.
+    pub reasons: Vec<(String, String)>,
+    /// Whether the correct flow works.
+    pub preflight: Result<(), String>,
+    /// Things the user should know.
+    pub warnings: Vec<String>,
+}
+
+impl Prepared {
+    /// Whether the target has this capability.
+    pub fn has(&self, capability: &str) -> bool {
+        self.capabilities.iter().any(|own| own == capability)
+    }
+}
+
+/// Why nothing can be tested.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The configuration forbids it.
+    #[error("{0}")]
+    Configuration(String),
+    /// The target is not there, or the correct flow does not work.
+    #[error("{0}")]
+    Unreachable(String),
+}
+
+impl Failure {
+    /// The exit code it leads to.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Failure::Configuration(_) => Exit::Usage,
+            Failure::Unreachable(_) => Exit::Unreachable,
+        }
+    }
+}
+
+/// Finds the target and proves that it works.
+///
+/// # Errors
+/// [`Failure`], when nothing could be decided.
+pub async fn prepare(target: Target, options: &Options) -> Result<Prepared, Failure> {
+    let mut world = connect(target, options)?;
+    let reached = read_metadata(&mut world).await;
+    let metadata_missing = match reached {
+        Err(reason) if options.despite_preflight => Some(reason),
+        Err(reason) => return Err(Failure::Unreachable(reason)),
+        Ok(missing) => missing,
+    };
+    if world.endpoints.token.is_none() && !options.despite_preflight {
+        let why = metadata_missing.unwrap_or_else(|| "the metadata names none".into());
+        return Err(Failure::Unreachable(format!(
+            "no token endpoint is known ({why}); check the issuer's spelling, or write it under [endpoints] in the target file"
+        )));
+    }
+    if world.transport.allow().contains_loopback(&world.target.issuer) {
+        world.listener = Listener::start(world.key.public_jwks().to_string()).await.ok();
+    }
+    let mut prepared = Prepared {
+        capabilities: Vec::new(),
+        reasons: Vec::new(),
+        preflight: Ok(()),
+        warnings: Vec::new(),
+        world,
+    };
+    register_clients(&mut prepared).await;
+    prepared.capabilities = prepared.world.static_capabilities();
+    look_at_documents(&mut prepared).await;
+    prepared.preflight = preflight(&mut prepared).await;
+    match prepared.preflight.clone() {
+        Err(reason) if !options.despite_preflight => {
+            let leftovers = super::cleanup::clean(&prepared.world).await;
+            let mut text = reason;
+            for leftover in leftovers {
+                text.push_str(&format!("\nleft behind: {leftover}"));
+            }
+            Err(Failure::Unreachable(text))
+        }
+        _ => Ok(prepared),
+    }
+}
+
+fn connect(target: Target, options: &Options) -> Result<World, Failure> {
+    let mut urls: Vec<String> = vec![target.issuer.clone()];
+    let endpoints = &target.endpoints;
+    for endpoint in [
+        &endpoints.authorization,
+        &endpoints.token,
+        &endpoints.registration,
+        &endpoints.revocation,
+        &endpoints.introspection,
+        &endpoints.jwks,
+        &endpoints.par,
+        &endpoints.device,
+    ] {
+        urls.extend(endpoint.clone());
+    }
+    urls.extend(target.resources.iter().map(|resource| resource.url.to_string()));
+    urls.extend(target.resources.iter().filter_map(|resource| resource.id.clone()));
+    for host in &target.hosts {
+        urls.push(format!("https://{host}"));
+        urls.push(format!("http://{host}"));
+    }
+    let allow = AllowList::new(urls.iter().map(String::as_str), options.i_am_authorized);
+    let unauthorized = allow.unauthorized();
+    if !unauthorized.is_empty() {
+        return Err(Failure::Configuration(format!(
+            "the target is not on this machine ({}); pass --i-am-authorized if you may test it",
+            unauthorized.join(", ")
+        )));
+    }
+    let transport = Transport::new(allow, options.limits(), options.rate)
+        .map_err(|error| Failure::Configuration(error.to_string()))?;
+    let mut secrets = Secrets::default();
+    for client in &target.clients {
+        if let Some(secret) = &client.secret {
+            secrets.learn(secret, "client_secret");
+        }
+    }
+    for user in &target.users {
+        for (_, value) in user.fields.iter().skip(1) {
+            secrets.learn(value, "password");
+        }
+    }
+    Ok(World {
+        endpoints: target.endpoints.clone(),
+        target,
+        transport,
+        metadata: None,
+        metadata_url: None,
+        jwks: None,
+        key: jose::SigningKey::generate(jose::Alg::ES256),
+        canary: format!("oz{}", jose::random_token(6).replace(['-', '_'], "x")),
+        listener: None,
+        secrets,
+        race_rounds: 5,
+        registrations: std::sync::Mutex::new(Vec::new()),
+    })
+}
+
+/// Reads metadata from the places where it may be. `Ok(Some(why))` when there is none but the server
+/// answered; `Err` when it did not.
+async fn read_metadata(world: &mut World) -> Result<Option<String>, String> {
+    let issuer = world.target.issuer.clone();
+    let mut seen = Vec::new();
+    let mut answered = false;
+    for place in discover::places(&issuer, "as")
+        .into_iter()
+        .chain(discover::places(&issuer, "openid"))
+    {
+        let recorded = world.transport.send(Request::get(&place)).await;
+        match &recorded.reply {
+            Err(reason) => seen.push(format!("{place}: {reason}")),
+            Ok(reply) => {
+                answered = true;
+                let object = reply.json().filter(|_| reply.status == 200);
+                let found = object
+                    .filter(|object| object.get("issuer").is_some_and(Value::is_string));
+                match found {
+                    Some(object) => {
+                        fill_endpoints(&mut world.endpoints, &object);
+                        world.metadata = Some(object);
+                        world.metadata_url = Some(place);
+                        break;
+                    }
+                    None => seen.push(format!("{place}: {} without a metadata document", reply.status)),
+                }
+            }
+        }
+    }
+    if let Some(url) = world.endpoints.jwks.clone() {
+        let recorded = world.transport.send(Request::get(&url)).await;
+        if let Ok(reply) = &recorded.reply
+            && reply.status == 200
+        {
+            world.jwks = reply.json().map(Value::Object);
+        }
+    }
+    if world.metadata.is_some() {
+        return Ok(None);
+    }
+    let seen = seen.join("; ");
+    if answered {
+        Ok(Some(seen))
+    } else {
+        Err(format!(
+            "{issuer} does not answer: {seen}. Check the URL, the port, and that the server runs"
+        ))
+    }
+}
+
+fn fill_endpoints(endpoints: &mut Endpoints, metadata: &serde_json::Map<String, Value>) {
+    let member = |name: &str| metadata.get(name).and_then(Value::as_str).map(str::to_owned);
+    let fill = |slot: &mut Option<String>, name: &str| {
+        if slot.is_none() {
+            *slot = member(name);
+        }
+    };
+    fill(&mut endpoints.authorization, "authorization_endpoint");
+    fill(&mut endpoints.token, "token_endpoint");
+    fill(&mut endpoints.registration, "registration_endpoint");
+    fill(&mut endpoints.revocation, "revocation_endpoint");
+    fill(&mut endpoints.introspection, "introspection_endpoint");
+    fill(&mut endpoints.jwks, "jwks_uri");
+    fill(&mut endpoints.par, "pushed_authorization_request_endpoint");
+    fill(&mut endpoints.device, "device_authorization_endpoint");
+}
+
+/// Registers the clients that the target file asks to register (RFC 7591).
+async fn register_clients(prepared: &mut Prepared) {
+    let Some(endpoint) = prepared.world.endpoints.registration.clone() else {
+        for client in &prepared.world.target.clients {
+            if client.register && client.id.is_none() {
+                prepared.warnings.push(format!(
+                    "client {} cannot be registered: the target has no registration endpoint; give its id in the target file",
+                    client.name
+                ));
+            }
+        }
+        return;
+    };
+    let wanted: Vec<usize> = (0..prepared.world.target.clients.len())
+        .filter(|at| {
+            prepared.world.target.clients.get(*at).is_some_and(|client| client.register && client.id.is_none())
+        })
+        .collect();
+    for at in wanted {
+        let Some(client) = prepared.world.target.clients.get(at).cloned() else {
+            continue;
+        };
+        let members: serde_json::Map<String, Value> =
+            register::metadata(&prepared.world, &client, "setup").into_iter().collect();
+        let body = Value::Object(members).to_string().into_bytes();
+        let recorded = prepared
+            .world
+            .transport
+            .send(Request::post(&endpoint, "application/json", body))
+            .await;
+        prepared.world.secrets.observe(&recorded);
+        let answer = match &recorded.reply {
+            Err(reason) => Err(reason.clone()),
+            Ok(reply) => reply
+                .json()
+                .filter(|_| reply.is_success())
+                .ok_or_else(|| format!("answered {}", reply.status)),
+        };
+        match answer {
+            Err(reason) => prepared.warnings.push(format!(
+                "client {} could not be registered: {reason}",
+                client.name
+            )),
+            Ok(object) => {
+                let text = |name: &str| object.get(name).and_then(Value::as_str).map(str::to_owned);
+                prepared.world.note_registration(
+                    &text("registration_client_uri").unwrap_or_default(),
+                    text("registration_access_token").as_deref(),
+                    text("client_id").as_deref(),
+                );
+                if let Some(slot) = prepared.world.target.clients.get_mut(at) {
+                    slot.id = text("client_id");
+                    slot.secret = text("client_secret").or(slot.secret.take());
+                }
+            }
+        }
+    }
+}
+
+/// Documents beside the metadata: the OpenID location, protected resource metadata.
+async fn look_at_documents(prepared: &mut Prepared) {
+    let world = &prepared.world;
+    let mut found = Vec::new();
+    let mut places = Vec::new();
+    if let Some(place) = discover::places(&world.target.issuer, "openid").first() {
+        places.push(("openid", place.clone()));
+    }
+    let resource = world.target.resources.first().and_then(|resource| resource.id.clone());
+    if let Some(place) = resource.and_then(|id| discover::places(&id, "resource").into_iter().next()) {
+        places.push(("prm", place));
+    }
+    for (capability, place) in places {
+        let recorded = world.transport.send(Request::get(place)).await;
+        if recorded
+            .reply
+            .is_ok_and(|reply| reply.status == 200 && reply.json().is_some())
+        {
+            found.push(capability.to_owned());
+        }
+    }
+    prepared.capabilities.extend(found);
+}
+
+/// A correct step with nothing special.
+pub fn plain(verb: Verb) -> Step {
+    Step {
+        verb,
+        name: None,
+        client: None,
+        user: User::Approve,
+        at: None,
+        given: Vec::new(),
+        change: Change::default(),
+        parallel: None,
+        wait: None,
+        vary: false,
+        cause: false,
+        expect: Expect::default(),
+        source: crate::suite::model::Source::default(),
+    }
+}
+
+/// The correct flow, once: authorize, exchange, call. Everything else rests on it.
+async fn preflight(prepared: &mut Prepared) -> Result<(), String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut reasons: Vec<(String, String)> = Vec::new();
+    let result = {
+        let world = &prepared.world;
+        let mut scene = Scene::new(world);
+        let result = walk(world, &mut scene, &mut found, &mut reasons).await;
+        result.map_err(|reason| scene.secrets.redact(&reason))
+    };
+    prepared.capabilities.extend(found);
+    prepared.reasons.extend(reasons);
+    result
+}
+
+async fn walk(
+    world: &World,
+    scene: &mut Scene<'_>,
+    found: &mut Vec<String>,
+    reasons: &mut Vec<(String, String)>,
+) -> Result<(), String> {
+    if world.target.clients.iter().all(|client| client.id.is_none()) {
+        return Err("the target has no client to act as: add [client.a] with an id, or register = true".into());
+    }
+    let change = Change::default();
+    let grant = plain(Verb::Grant);
+    let outcome = scene.perform(&grant, &change, User::Approve, 1).await.clone();
+    if outcome.answer != Answer::Success {
+        return Err(explain_failed_grant(scene, &outcome, world));
+    }
+    found.push("login".into());
+    if outcome.consents > 0 || !outcome.pages.is_empty() {
+        found.push("pages".into());
+    }
+    if outcome.field("refresh_token").is_some() {
+        found.push("refresh_token".into());
+    }
+    let token = outcome.field("access_token").unwrap_or_default().to_owned();
+    if wire::jwt::looks_like_jwt(&token) {
+        found.push("jwt".into());
+    }
+    if let Some(resource) = world.target.resources.first() {
+        let call = plain(Verb::Call);
+        let called = scene.perform(&call, &change, User::Approve, 2).await.clone();
+        if called.answer != Answer::Success {
+            return Err(format!(
+                "the resource probe `{} {}` with a fresh token {}; the token was asked for resource {}, scope {}. \
+                 Correct the probe, its `id` or its `scope` in the target file",
+                resource.method,
+                resource.url,
+                called.answer.words(),
+                resource.id.as_deref().unwrap_or("(none)"),
+                outcome.field("requested_scope").unwrap_or("(none)"),
+            ));
+        }
+        found.push("rs".into());
+        if resource.id.is_some() {
+            if resource_supported(world, scene, &token).await {
+                found.push("resource".into());
+            } else {
+                reasons.push((
+                    "resource".into(),
+                    "the server takes no notice of the resource parameter".into(),
+                ));
+            }
+        }
+    }
+    let openid = world
+        .metadata
+        .as_ref()
+        .and_then(|metadata| metadata.get("scopes_supported"))
+        .and_then(Value::as_array)
+        .is_some_and(|scopes| scopes.iter().any(|scope| scope == "openid"));
+    if openid {
+        let mut step = plain(Verb::Grant);
+        let base = outcome.field("requested_scope").unwrap_or_default();
+        step.given.push((
+            "scope".into(),
+            crate::suite::model::Value::Text(crate::suite::model::Template(vec![
+                crate::suite::model::Part::Text(format!("openid {base}").trim().to_owned()),
+            ])),
+        ));
+        let outcome = scene.perform(&step, &change, User::Approve, 3).await;
+        if outcome.field("id_token").is_some() {
+            found.push("id_token".into());
+        }
+    }
+    Ok(())
+}
+
+/// RFC 8707 support must show: in the token's audience, or by a refusal of a made-up resource.
+async fn resource_supported(world: &World, scene: &mut Scene<'_>, token: &str) -> bool {
+    let id = world.target.resources.first().and_then(|resource| resource.id.as_deref());
+    if let (Some(id), Ok(claims)) = (id, wire::jwt::claims(token)) {
+        let aud = claims.value.get("aud");
+        let names = |value: &wire::json::Value| value.as_str() == Some(id);
+        if aud.is_some_and(|aud| names(aud) || aud.as_array().is_some_and(|all| all.iter().any(names))) {
+            return true;
+        }
+    }
+    let mut step = plain(Verb::Grant);
+    step.change.with.push((
+        "resource".into(),
+        crate::suite::model::Value::Text(crate::suite::model::Template(vec![
+            crate::suite::model::Part::Text("https://unknown.example/oauthspec".into()),
+        ])),
+    ));
+    let change = step.change.clone();
+    let outcome = scene.perform(&step, &change, User::Approve, 9).await;
+    outcome.answer.is_refusal()
+}
+
+/// What went wrong with the very first grant, and what to look at.
+fn explain_failed_grant(scene: &Scene<'_>, outcome: &crate::flow::Outcome, world: &World) -> String {
+    let last = scene.last_exchange(outcome);
+    let at = last.map_or_else(String::new, |recorded| {
+        format!(" at {} {}", recorded.request.method, recorded.request.url)
+    });
+    let body = last
+        .and_then(|recorded| recorded.reply.as_ref().ok())
+        .map(|reply| {
+            let page = crate::login::html::read(&reply.text(), "https://x.example/");
+            if page.title.is_empty() {
+                reply.text().chars().take(300).collect::<String>()
+            } else {
+                format!("the page “{}”", page.title)
+            }
+        })
+        .unwrap_or_default();
+    let advice = match &outcome.answer {
+        Answer::NoAnswer(why) if why.contains("redirects without") => {
+            "The login goes in circles: look at [[login.step]] in the target file"
+        }
+        Answer::NoAnswer(_) => "Check that the server runs, its URL and its certificate",
+        Answer::Refused { how: crate::flow::How::Page, .. } if world.target.login.driver == Driver::None => {
+            "The server showed a page, and the target file has no login: add [login] with its steps"
+        }
+        Answer::Refused { how: crate::flow::How::Page, .. } => {
+            "No login step fits this page: compare its fields and buttons with [[login.step]] in the target file, \
+             and the client's id and redirect URI with what is registered"
+        }
+        Answer::Refused { error: Some(error), .. } if error == "invalid_client" => {
+            "Check the client's id, secret and `auth` method in the target file"
+        }
+        Answer::Refused { .. } => "Check the client, scope and resource in the target file",
+        Answer::Astray { .. } => "The redirect went elsewhere: check redirect_uris in the target file",
+        Answer::Throttled(_) => "Wait, or lower --rate",
+        _ => "Look at the server's log",
+    };
+    format!(
+        "preflight: the correct flow does not work, so nothing can be judged: it {}{at}: {body}. {advice}.",
+        outcome.answer.words()
+    )
+}

@@ -1,0 +1,272 @@
+//! Brackets deviations with controls: before, deviations, after.
+//!
+//! Cases go in batches. The controls a batch needs run first, then its variants, then the same
+//! controls again; an "after" serves as the next batch's "before". All of it under one bound of
+//! concurrency, so that the order of answers cannot change a verdict.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use futures_util::stream::{self, StreamExt as _};
+
+use super::control::{Control, controls, deviation};
+use super::judge::{self, Judgement};
+use super::performance::{self, ControlFailure, ControlRun};
+use super::{Options, Prepared, Stop, plan};
+use crate::event::{CaseReport, VariantReport, Verdict};
+use crate::exit::Exit;
+use crate::suite::model::{Case, Variant};
+
+/// Variants in a batch: the fewer, the closer the controls stand to them.
+const BATCH: usize = 64;
+
+/// One variant that will run.
+struct Job<'c> {
+    case: usize,
+    variant: &'c Variant,
+    controls: Vec<Control>,
+}
+
+/// Runs the cases in order and hands each report on. Gives the exit code of an interruption.
+pub async fn run(
+    prepared: &Prepared,
+    cases: &[&Case],
+    options: &Options,
+    hear: &mut (dyn FnMut(CaseReport) + Send),
+    stop: &Stop,
+) -> Option<Exit> {
+    let mut known: BTreeMap<String, ControlRun> = BTreeMap::new();
+    let mut rest = cases;
+    while !rest.is_empty() {
+        if let Some(exit) = *stop.borrow() {
+            return Some(exit);
+        }
+        let mut take = 0;
+        let mut variants = 0;
+        for case in rest {
+            if take > 0 && variants + case.variants.len() > BATCH {
+                break;
+            }
+            take += 1;
+            variants += case.variants.len();
+        }
+        let (batch, later) = rest.split_at(take);
+        for report in run_batch(prepared, batch, options, &mut known, stop).await {
+            hear(report);
+        }
+        rest = later;
+    }
+    *stop.borrow()
+}
+
+async fn run_batch(
+    prepared: &Prepared,
+    cases: &[&Case],
+    options: &Options,
+    known: &mut BTreeMap<String, ControlRun>,
+    stop: &Stop,
+) -> Vec<CaseReport> {
+    let world = &prepared.world;
+    let width = options.jobs.max(1);
+    let clock = Instant::now();
+    let mut jobs: Vec<Job<'_>> = Vec::new();
+    for (at, case) in cases.iter().enumerate() {
+        for variant in &case.variants {
+            if plan::skip_reason(case, variant, prepared).is_none() {
+                jobs.push(Job { case: at, variant, controls: controls(case, variant) });
+            }
+        }
+    }
+    let mut needed: BTreeMap<&str, &Control> = BTreeMap::new();
+    for control in jobs.iter().flat_map(|job| &job.controls) {
+        needed.insert(&control.key, control);
+    }
+    // Before: only what the previous batch has not just proved.
+    let missing: Vec<&Control> = needed
+        .values()
+        .filter(|control| known.get(&control.key).is_none_or(|run| run.result.is_err()))
+        .copied()
+        .collect();
+    let before: Vec<(String, ControlRun)> = stream::iter(missing)
+        .map(|control| async move { (control.key.clone(), performance::control(world, control).await) })
+        .buffer_unordered(width)
+        .collect()
+        .await;
+    known.extend(before);
+    let ready = |job: &Job<'_>| {
+        job.controls
+            .iter()
+            .all(|control| known.get(&control.key).is_some_and(|run| run.result.is_ok()))
+    };
+    let runnable: Vec<usize> = (0..jobs.len())
+        .filter(|at| jobs.get(*at).is_some_and(&ready))
+        .collect();
+    let mut judgements: BTreeMap<usize, (Judgement, u64)> = stream::iter(runnable)
+        .map(|at| {
+            let job = jobs.get(at);
+            let case = job.and_then(|job| cases.get(job.case));
+            async move {
+                let (job, case) = (job?, case?);
+                if stop.borrow().is_some() {
+                    return None;
+                }
+                let clock = Instant::now();
+                let judged = judge::variant(world, case, job.variant).await;
+                let took = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+                Some((at, (judged, took)))
+            }
+        })
+        .buffer_unordered(width)
+        .filter_map(|judged| async move { judged })
+        .collect()
+        .await;
+    let after_keys: Vec<&Control> = needed.values().copied().collect();
+    let after: BTreeMap<String, ControlRun> = stream::iter(after_keys)
+        .map(|control| async move { (control.key.clone(), performance::control(world, control).await) })
+        .buffer_unordered(width)
+        .collect()
+        .await;
+
+    let mut reports = Vec::new();
+    for (at, case) in cases.iter().enumerate() {
+        let mut variants = Vec::new();
+        let mut took = 0;
+        let mut unfinished = false;
+        for variant in &case.variants {
+            let job = jobs
+                .iter()
+                .position(|job| job.case == at && job.variant.name == variant.name);
+            let report = match job {
+                None => skipped(case, variant, prepared),
+                Some(job_at) => {
+                    let controls = jobs.get(job_at).map(|job| job.controls.as_slice()).unwrap_or_default();
+                    let judged = judgements.remove(&job_at);
+                    took += judged.as_ref().map_or(0, |(_, took)| *took);
+                    unfinished |= judged.is_none() && stop.borrow().is_some();
+                    decide(case, variant, controls, judged.map(|(judged, _)| judged), known, &after)
+                }
+            };
+            variants.push(report);
+        }
+        if !unfinished {
+            reports.push(report(case, variants, took));
+        }
+    }
+    known.extend(after);
+    let _ = clock;
+    reports
+}
+
+fn words(case: &Case, variant: &Variant) -> String {
+    let step = case
+        .steps
+        .iter()
+        .find(|step| step.vary)
+        .or_else(|| case.steps.iter().find(|step| step.expect.refuses() || step.cause))
+        .or(case.steps.last());
+    step.map_or_else(String::new, |step| judge::describe(step, &deviation(step, variant)))
+}
+
+fn skipped(case: &Case, variant: &Variant, prepared: &Prepared) -> VariantReport {
+    VariantReport {
+        name: variant.name.clone(),
+        verdict: Verdict::Skipped,
+        reason: plan::skip_reason(case, variant, prepared).unwrap_or_default(),
+        deviation: words(case, variant),
+        evidence: Vec::new(),
+        control: Vec::new(),
+    }
+}
+
+/// A judgement counts only between its controls.
+fn decide(
+    case: &Case,
+    variant: &Variant,
+    controls: &[Control],
+    judged: Option<Judgement>,
+    before: &BTreeMap<String, ControlRun>,
+    after: &BTreeMap<String, ControlRun>,
+) -> VariantReport {
+    let failed = |runs: &BTreeMap<String, ControlRun>| {
+        controls.iter().find_map(|control| {
+            let run = runs.get(&control.key)?;
+            run.result.as_ref().err().map(|failure| (failure.clone(), run.evidence.clone()))
+        })
+    };
+    let shown = controls
+        .last()
+        .and_then(|control| after.get(&control.key).or(before.get(&control.key)))
+        .map(|run| run.evidence.clone())
+        .unwrap_or_default();
+    let deviation = words(case, variant);
+    let name = variant.name.clone();
+    let Some(judged) = judged else {
+        let (verdict, reason, control) = match failed(before) {
+            Some((ControlFailure::NotApplicable(why), evidence)) => (Verdict::Skipped, why, evidence),
+            Some((ControlFailure::Failed(why), evidence)) => (
+                Verdict::Inconclusive,
+                format!("the control failed before it, so a refusal would mean nothing: {why}"),
+                evidence,
+            ),
+            None => (Verdict::Error, "it was not performed".to_owned(), Vec::new()),
+        };
+        return VariantReport { name, verdict, reason, deviation, evidence: Vec::new(), control };
+    };
+    if let Some((failure, control)) = failed(after)
+        && judged.verdict < Verdict::Inconclusive
+        && judged.verdict != Verdict::Skipped
+    {
+        let why = match failure {
+            ControlFailure::NotApplicable(why) | ControlFailure::Failed(why) => why,
+        };
+        return VariantReport {
+            name,
+            verdict: Verdict::Inconclusive,
+            reason: format!("the control failed after it, so the refusal may mean nothing: {why}"),
+            deviation,
+            evidence: judged.evidence,
+            control,
+        };
+    }
+    VariantReport {
+        name,
+        verdict: judged.verdict,
+        reason: judged.reason,
+        deviation,
+        evidence: judged.evidence,
+        control: shown,
+    }
+}
+
+fn report(case: &Case, variants: Vec<VariantReport>, duration_ms: u64) -> CaseReport {
+    let verdict = variants
+        .iter()
+        .map(|variant| variant.verdict)
+        .max()
+        .unwrap_or(Verdict::Skipped);
+    let worst = variants.iter().find(|variant| variant.verdict == verdict);
+    let reason = worst.map_or_else(String::new, |worst| {
+        if worst.name.is_empty() {
+            worst.reason.clone()
+        } else {
+            format!("{}: {}", worst.name, worst.reason)
+        }
+    });
+    CaseReport {
+        id: case.id.clone(),
+        suite: case.suite.clone(),
+        title: case.title.clone(),
+        verdict,
+        level: case.level,
+        severity: case.severity,
+        refs: case.refs.clone(),
+        reason,
+        why: case.why.clone(),
+        fix: case.fix.clone(),
+        promise: case.promise.clone(),
+        waived: None,
+        variants,
+        source: format!("{}:{}", case.source.file, case.source.line),
+        duration_ms,
+    }
+}
