@@ -15,6 +15,7 @@ pub mod flow;
 pub mod login;
 mod reader;
 pub mod report;
+pub mod run;
 pub mod suite;
 pub mod target;
 pub mod transport;

@@ -7,15 +7,16 @@
 pub mod answer;
 mod authorize;
 mod call;
+pub mod confirm;
 mod device;
-mod discover;
+pub mod discover;
 pub mod draft;
 mod http;
 mod introspect;
 pub mod listener;
 pub mod names;
 mod push;
-mod register;
+pub mod register;
 mod revoke;
 pub mod scene;
 mod token;

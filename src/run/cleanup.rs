@@ -46,7 +46,10 @@ async fn remove(world: &World, registration: Registration) -> Option<String> {
     request.set("Authorization", format!("Bearer {token}"));
     match world.transport.send(request).await.reply {
         Ok(reply) if matches!(reply.status, 200 | 204 | 401 | 404) => None,
-        Ok(reply) => Some(format!("client {id}: deleting it was answered {}", reply.status)),
+        Ok(reply) => Some(format!(
+            "client {id}: deleting it was answered {}",
+            reply.status
+        )),
         Err(reason) => Some(format!("client {id}: {reason}")),
     }
 }

@@ -8,7 +8,9 @@ use crate::check::{self, Found};
 use crate::event::{Exchange, Level, Role, Verdict};
 use crate::flow::confirm::{self, Confirmation};
 use crate::flow::{Answer, How, Outcome, Scene, World};
-use crate::suite::model::{Case, Change, Expect, Part, Step, Template, User, Value, Variant, Verb, Within};
+use crate::suite::model::{
+    Case, Change, Expect, Part, Step, Template, User, Value, Variant, Verb, Within,
+};
 
 /// What a performance of a variant came to, before its controls are looked at.
 #[derive(Debug, Clone)]
@@ -31,13 +33,19 @@ struct Opinion {
 }
 
 fn opinion(verdict: Verdict, reason: impl Into<String>) -> Opinion {
-    Opinion { verdict, reason: reason.into() }
+    Opinion {
+        verdict,
+        reason: reason.into(),
+    }
 }
 
 /// Performs a variant and judges it; races are repeated, throttled flows tried again.
 pub async fn variant(world: &World, case: &Case, variant: &Variant) -> Judgement {
     let races = case.steps.iter().any(|step| step.parallel.is_some())
-        || case.steps.iter().any(|step| step.user == User::ApproveAtOnce);
+        || case
+            .steps
+            .iter()
+            .any(|step| step.user == User::ApproveAtOnce);
     let rounds = if races { world.race_rounds.max(1) } else { 1 };
     let mut worst: Option<Judgement> = None;
     for round in 1..=rounds {
@@ -51,11 +59,16 @@ pub async fn variant(world: &World, case: &Case, variant: &Variant) -> Judgement
         if races && judged.verdict == Verdict::Pass {
             judged.reason = format!("not observed in {round} rounds: {}", judged.reason);
         }
-        let worse = worst.as_ref().is_none_or(|worst| judged.verdict >= worst.verdict);
+        let worse = worst
+            .as_ref()
+            .is_none_or(|worst| judged.verdict >= worst.verdict);
         if worse {
             worst = Some(judged);
         }
-        if worst.as_ref().is_some_and(|worst| worst.verdict >= Verdict::Fail) {
+        if worst
+            .as_ref()
+            .is_some_and(|worst| worst.verdict >= Verdict::Fail)
+        {
             break;
         }
     }
@@ -75,11 +88,17 @@ async fn once(world: &World, case: &Case, variant: &Variant) -> Judgement {
     let mut observed = String::new();
     let mut deviating = Vec::new();
     let mut attacked = false;
-    let refuses_anywhere = case.steps.iter().any(|step| expectation(step, variant).refuses());
+    let refuses_anywhere = case
+        .steps
+        .iter()
+        .any(|step| expectation(step, variant).refuses());
     for (number, step) in case.steps.iter().enumerate() {
         let expect = expectation(step, variant);
         let change = deviation(step, variant);
-        let outcome = scene.perform(step, &change, step.user, number + 1).await.clone();
+        let outcome = scene
+            .perform(step, &change, step.user, number + 1)
+            .await
+            .clone();
         // A step may arrange others before its own outcome, which is the last.
         let at = scene.outcomes.len().saturating_sub(1);
         if expect.refuses() || step.cause || !change.is_empty() {
@@ -127,7 +146,9 @@ fn combine(opinions: Vec<Opinion>) -> Opinion {
             skipped.get_or_insert(one);
             continue;
         }
-        let worse = worst.as_ref().is_none_or(|worst| one.verdict > worst.verdict);
+        let worse = worst
+            .as_ref()
+            .is_none_or(|worst| one.verdict > worst.verdict);
         // Among equals the last one says most: it is the end of the flow.
         let later = worst
             .as_ref()
@@ -228,11 +249,17 @@ impl StepJudge<'_, '_> {
             );
         }
         if self.attacked {
-            let words = format!("{}: what was not attacked must go on working", self.says(outcome));
+            let words = format!(
+                "{}: what was not attacked must go on working",
+                self.says(outcome)
+            );
             return opinion(self.broken(), words);
         }
         if self.refuses_anywhere {
-            let words = format!("the situation could not be arranged: {}", self.says(outcome));
+            let words = format!(
+                "the situation could not be arranged: {}",
+                self.says(outcome)
+            );
             return opinion(Verdict::Inconclusive, words);
         }
         opinion(self.broken(), self.says(outcome))
@@ -283,9 +310,18 @@ impl StepJudge<'_, '_> {
         if let Some(name) = &self.expect.or {
             let finding = check::run(name, self.scene, self.at).await;
             match finding.found {
-                Found::Pass => return opinion(Verdict::Pass, format!("{says}, lawfully: {}", finding.reason)),
-                Found::Warn => return opinion(Verdict::Warn, format!("{says}: {}", finding.reason)),
-                Found::Undecided => return opinion(Verdict::Inconclusive, format!("{says}: {}", finding.reason)),
+                Found::Pass => {
+                    return opinion(
+                        Verdict::Pass,
+                        format!("{says}, lawfully: {}", finding.reason),
+                    );
+                }
+                Found::Warn => {
+                    return opinion(Verdict::Warn, format!("{says}: {}", finding.reason));
+                }
+                Found::Undecided => {
+                    return opinion(Verdict::Inconclusive, format!("{says}: {}", finding.reason));
+                }
                 Found::Fail | Found::NotApplicable => {
                     return opinion(self.broken(), format!("{says}: {}", finding.reason));
                 }
@@ -293,10 +329,9 @@ impl StepJudge<'_, '_> {
         }
         match confirm::confirm(self.scene, self.at).await {
             Confirmation::Works(how) => opinion(self.broken(), format!("{says}, and {how}")),
-            Confirmation::OfNoUse(how) => opinion(
-                Verdict::Warn,
-                format!("{says}, but it is of no use: {how}"),
-            ),
+            Confirmation::OfNoUse(how) => {
+                opinion(Verdict::Warn, format!("{says}, but it is of no use: {how}"))
+            }
             Confirmation::Unknown(how) => opinion(self.broken(), format!("{says} ({how})")),
         }
     }
@@ -305,14 +340,22 @@ impl StepJudge<'_, '_> {
     async fn page(&mut self, outcome: &Outcome) -> Opinion {
         let says = self.says(outcome);
         let redirected = matches!(outcome.answer, Answer::Success)
-            || matches!(&outcome.answer, Answer::Refused { how: How::Redirect, .. });
+            || matches!(
+                &outcome.answer,
+                Answer::Refused {
+                    how: How::Redirect,
+                    ..
+                }
+            );
         match &outcome.answer {
             Answer::ServerError(_) => opinion(Verdict::Warn, says),
             Answer::Astray { .. } => opinion(self.broken(), says),
             Answer::Refused { how, .. } if *how != How::Redirect => opinion(Verdict::Pass, says),
             _ if redirected && self.asked_for_another(outcome) => opinion(
                 Verdict::Warn,
-                format!("{says}: it went to a registered redirect URI in place of the one asked for"),
+                format!(
+                    "{says}: it went to a registered redirect URI in place of the one asked for"
+                ),
             ),
             Answer::Success => self.accepted(outcome).await,
             _ => opinion(self.broken(), says),
@@ -356,11 +399,33 @@ impl StepJudge<'_, '_> {
                     );
                 }
                 if !right_code {
-                    let listed: Vec<&str> = codes.iter().map(|code| if code.is_empty() { "no error code" } else { code }).collect();
-                    return opinion(Verdict::Warn, format!("{says}; expected {}", listed.join(" or ")));
+                    let listed: Vec<&str> = codes
+                        .iter()
+                        .map(|code| {
+                            if code.is_empty() {
+                                "no error code"
+                            } else {
+                                code
+                            }
+                        })
+                        .collect();
+                    return opinion(
+                        Verdict::Warn,
+                        format!("{says}; expected {}", listed.join(" or ")),
+                    );
                 }
                 if !wanted.contains(status) {
-                    return opinion(Verdict::Warn, format!("{says}; expected status {}", wanted.iter().map(u16::to_string).collect::<Vec<_>>().join(" or ")));
+                    return opinion(
+                        Verdict::Warn,
+                        format!(
+                            "{says}; expected status {}",
+                            wanted
+                                .iter()
+                                .map(u16::to_string)
+                                .collect::<Vec<_>>()
+                                .join(" or ")
+                        ),
+                    );
                 }
                 opinion(Verdict::Pass, says)
             }
@@ -380,9 +445,17 @@ impl StepJudge<'_, '_> {
             tokio::time::sleep(Duration::from_millis(200)).await;
             let change = self.change.clone();
             let user = self.step.user;
-            latest = self.scene.perform(self.step, &change, user, self.number).await.clone();
+            latest = self
+                .scene
+                .perform(self.step, &change, user, self.number)
+                .await
+                .clone();
         }
-        let says = format!("{} {}", describe(self.step, self.change), latest.answer.words());
+        let says = format!(
+            "{} {}",
+            describe(self.step, self.change),
+            latest.answer.words()
+        );
         match &latest.answer {
             Answer::Success => opinion(
                 self.broken(),
@@ -393,7 +466,10 @@ impl StepJudge<'_, '_> {
                 if self.known(codes, code) {
                     opinion(Verdict::Pass, says)
                 } else {
-                    opinion(Verdict::Warn, format!("{says}; expected {}", codes.join(" or ")))
+                    opinion(
+                        Verdict::Warn,
+                        format!("{says}; expected {}", codes.join(" or ")),
+                    )
                 }
             }
             Answer::ServerError(_) => opinion(Verdict::Warn, says),
@@ -423,7 +499,10 @@ fn lag_words(limit: Duration) -> String {
     if limit.is_zero() {
         String::new()
     } else {
-        format!(" after {} s, which the target declares as its lag", limit.as_secs_f32())
+        format!(
+            " after {} s, which the target declares as its lag",
+            limit.as_secs_f32()
+        )
     }
 }
 
@@ -453,7 +532,10 @@ pub fn describe(step: &Step, change: &Change) -> String {
         parts.push(format!("without {}", change.without.join(", ")));
     }
     for (name, template) in &change.raw {
-        parts.push(format!("with the bytes {name}={}", template_words(template)));
+        parts.push(format!(
+            "with the bytes {name}={}",
+            template_words(template)
+        ));
     }
     if let Some(forge) = &change.forge {
         parts.push(format!("with its credential forged ({forge})"));

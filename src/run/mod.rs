@@ -46,8 +46,6 @@ pub struct Options {
     pub fail_on: Severity,
     /// Warnings fail the run too.
     pub strict: bool,
-    /// Known failures.
-    pub waivers: Option<waiver::Waivers>,
     /// The user's word that hosts other than loopback may be tested.
     pub i_am_authorized: bool,
     /// Decide every case even when the preflight fails (for `selftest`, against hosts that are not
@@ -68,7 +66,6 @@ impl Default for Options {
             timeout: Duration::from_secs(10),
             fail_on: Severity::Cosmetic,
             strict: false,
-            waivers: None,
             i_am_authorized: false,
             despite_preflight: false,
         }
@@ -85,12 +82,12 @@ impl Options {
     }
 }
 
-/// Why a run was told to stop: the words for the report and the exit code.
-pub type Stop = tokio::sync::watch::Receiver<Option<Exit>>;
+/// Turns true when the run should end early.
+pub type Stop = tokio::sync::watch::Receiver<bool>;
 
 /// A stop signal that never comes.
 pub fn never() -> Stop {
-    let (sender, receiver) = tokio::sync::watch::channel(None);
+    let (sender, receiver) = tokio::sync::watch::channel(false);
     // The receiver keeps its last value after the sender is gone.
     drop(sender);
     receiver
@@ -145,33 +142,22 @@ pub async fn run(
             for warning in &prepared.warnings {
                 end.problems.push(warning.clone());
             }
-            let mut hear = |mut report: CaseReport| {
-                if let Some(waivers) = &options.waivers {
-                    waivers.apply(&mut report);
-                }
+            let mut hear = |report: CaseReport| {
                 tally.count(&report, options);
                 end.summary.count(report.verdict);
                 events(Event::Case(Box::new(report)));
             };
-            let interrupted =
-                schedule::run(&prepared, &selected, options, &mut hear, &stop).await;
+            let interrupted = schedule::run(&prepared, &selected, options, &mut hear, &stop).await;
             end.policy = policy::read_out(&prepared, &tally.reports);
-            if let Some(waivers) = &options.waivers {
-                let ids: Vec<&str> = tally.reports.iter().map(|case| case.id.as_str()).collect();
-                for stale in waivers.stale(&ids, &tally.waived) {
-                    tally.stale += 1;
-                    end.problems.push(stale);
-                }
-            }
             end.leftovers = cleanup::clean(&prepared.world).await;
             end.requests = prepared.world.transport.sent();
-            end.exit_code = match (interrupted, prepared.preflight) {
-                (Some(exit), _) => {
-                    end.interrupted = Some(exit.words().to_owned());
-                    exit
+            end.exit_code = match (interrupted, &prepared.preflight) {
+                (true, _) => {
+                    end.interrupted = Some(Exit::Interrupted.words().to_owned());
+                    Exit::Interrupted
                 }
-                (None, Err(_)) => Exit::Unreachable,
-                (None, Ok(())) => tally.exit(&end.summary, options),
+                (false, Err(_)) => Exit::Unreachable,
+                (false, Ok(())) => tally.exit(&end.summary, options),
             }
             .code();
             if let Err(reason) = &prepared.preflight {
@@ -225,5 +211,3 @@ impl Tally {
         }
     }
 }
-
-pub mod waiver;

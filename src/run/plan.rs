@@ -89,7 +89,9 @@ fn enabling(need: &str) -> String {
         "management" => "registrations come without a management URL",
         "refresh_token" => "a grant brings no refresh token",
         "revocation" => "no revocation endpoint",
-        "introspection" => "no introspection endpoint, or no [introspection] client in the target file",
+        "introspection" => {
+            "no introspection endpoint, or no [introspection] client in the target file"
+        }
         "resource" => "[resource.a] has no id, so the server has no resource indicators",
         "rar" => "no [rar.NAME] in the target file",
         "jwt" => "access tokens are opaque",

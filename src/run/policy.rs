@@ -6,15 +6,35 @@ use crate::event::{CaseReport, PolicyLine, Verdict};
 /// Topic, case, variant (or `""`), and what to say for a pass and for anything accepted.
 const TOPICS: &[(&str, &str, &str)] = &[
     ("code_challenge_method=plain", "pkce.plain-rejected", ""),
-    ("no code_challenge (public client)", "pkce.missing-challenge", ""),
-    ("no code_challenge (confidential client)", "pkce.missing-challenge-confidential", ""),
+    (
+        "no code_challenge (public client)",
+        "pkce.missing-challenge",
+        "",
+    ),
+    (
+        "no code_challenge (confidential client)",
+        "pkce.missing-challenge-confidential",
+        "",
+    ),
     ("code_challenge_method left out", "pkce.method-omitted", ""),
     ("no resource", "resource.missing", ""),
     ("other spellings of the resource", "resource.near-equal", ""),
-    ("no redirect_uri, several registered", "redirect.missing-many", ""),
-    ("loopback redirect on another port", "redirect.loopback-any-port", ""),
+    (
+        "no redirect_uri, several registered",
+        "redirect.missing-many",
+        "",
+    ),
+    (
+        "loopback redirect on another port",
+        "redirect.loopback-any-port",
+        "",
+    ),
     ("refresh token used again", "refresh.old-rejected", ""),
-    ("redirect_uri left out at the token endpoint", "redirect.token-missing", ""),
+    (
+        "redirect_uri left out at the token endpoint",
+        "redirect.token-missing",
+        "",
+    ),
     ("iss in the authorization response", "iss.success", ""),
     ("scope left out", "scope.omitted", ""),
 ];
@@ -23,7 +43,10 @@ const TOPICS: &[(&str, &str, &str)] = &[
 pub fn read_out(prepared: &Prepared, cases: &[CaseReport]) -> Vec<PolicyLine> {
     let mut lines = Vec::new();
     let mut say = |topic: &str, observed: String| {
-        lines.push(PolicyLine { topic: topic.to_owned(), observed });
+        lines.push(PolicyLine {
+            topic: topic.to_owned(),
+            observed,
+        });
     };
     let member = |name: &str| {
         prepared
@@ -34,7 +57,10 @@ pub fn read_out(prepared: &Prepared, cases: &[CaseReport]) -> Vec<PolicyLine> {
             .map(ToString::to_string)
     };
     if let Some(methods) = member("code_challenge_methods_supported") {
-        say("PKCE methods announced", methods.replace(['"', '[', ']'], "").replace(',', " "));
+        say(
+            "PKCE methods announced",
+            methods.replace(['"', '[', ']'], "").replace(',', " "),
+        );
     }
     say(
         "access tokens",
@@ -42,7 +68,12 @@ pub fn read_out(prepared: &Prepared, cases: &[CaseReport]) -> Vec<PolicyLine> {
     );
     say(
         "refresh tokens",
-        if prepared.has("refresh_token") { "issued" } else { "not issued" }.to_owned(),
+        if prepared.has("refresh_token") {
+            "issued"
+        } else {
+            "not issued"
+        }
+        .to_owned(),
     );
     for (topic, id, variant) in TOPICS {
         let Some(case) = cases.iter().find(|case| case.id == *id) else {

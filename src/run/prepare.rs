@@ -72,8 +72,14 @@ pub async fn prepare(target: Target, options: &Options) -> Result<Prepared, Fail
             "no token endpoint is known ({why}); check the issuer's spelling, or write it under [endpoints] in the target file"
         )));
     }
-    if world.transport.allow().contains_loopback(&world.target.issuer) {
-        world.listener = Listener::start(world.key.public_jwks().to_string()).await.ok();
+    if world
+        .transport
+        .allow()
+        .contains_loopback(&world.target.issuer)
+    {
+        world.listener = Listener::start(world.key.public_jwks().to_string())
+            .await
+            .ok();
     }
     let mut prepared = Prepared {
         capabilities: Vec::new(),
@@ -114,8 +120,18 @@ fn connect(target: Target, options: &Options) -> Result<World, Failure> {
     ] {
         urls.extend(endpoint.clone());
     }
-    urls.extend(target.resources.iter().map(|resource| resource.url.to_string()));
-    urls.extend(target.resources.iter().filter_map(|resource| resource.id.clone()));
+    urls.extend(
+        target
+            .resources
+            .iter()
+            .map(|resource| resource.url.to_string()),
+    );
+    urls.extend(
+        target
+            .resources
+            .iter()
+            .filter_map(|resource| resource.id.clone()),
+    );
     for host in &target.hosts {
         urls.push(format!("https://{host}"));
         urls.push(format!("http://{host}"));
@@ -173,8 +189,8 @@ async fn read_metadata(world: &mut World) -> Result<Option<String>, String> {
             Ok(reply) => {
                 answered = true;
                 let object = reply.json().filter(|_| reply.status == 200);
-                let found = object
-                    .filter(|object| object.get("issuer").is_some_and(Value::is_string));
+                let found =
+                    object.filter(|object| object.get("issuer").is_some_and(Value::is_string));
                 match found {
                     Some(object) => {
                         fill_endpoints(&mut world.endpoints, &object);
@@ -182,7 +198,10 @@ async fn read_metadata(world: &mut World) -> Result<Option<String>, String> {
                         world.metadata_url = Some(place);
                         break;
                     }
-                    None => seen.push(format!("{place}: {} without a metadata document", reply.status)),
+                    None => seen.push(format!(
+                        "{place}: {} without a metadata document",
+                        reply.status
+                    )),
                 }
             }
         }
@@ -209,7 +228,12 @@ async fn read_metadata(world: &mut World) -> Result<Option<String>, String> {
 }
 
 fn fill_endpoints(endpoints: &mut Endpoints, metadata: &serde_json::Map<String, Value>) {
-    let member = |name: &str| metadata.get(name).and_then(Value::as_str).map(str::to_owned);
+    let member = |name: &str| {
+        metadata
+            .get(name)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
     let fill = |slot: &mut Option<String>, name: &str| {
         if slot.is_none() {
             *slot = member(name);
@@ -240,7 +264,12 @@ async fn register_clients(prepared: &mut Prepared) {
     };
     let wanted: Vec<usize> = (0..prepared.world.target.clients.len())
         .filter(|at| {
-            prepared.world.target.clients.get(*at).is_some_and(|client| client.register && client.id.is_none())
+            prepared
+                .world
+                .target
+                .clients
+                .get(*at)
+                .is_some_and(|client| client.register && client.id.is_none())
         })
         .collect();
     for at in wanted {
@@ -248,7 +277,9 @@ async fn register_clients(prepared: &mut Prepared) {
             continue;
         };
         let members: serde_json::Map<String, Value> =
-            register::metadata(&prepared.world, &client, "setup").into_iter().collect();
+            register::metadata(&prepared.world, &client, "setup")
+                .into_iter()
+                .collect();
         let body = Value::Object(members).to_string().into_bytes();
         let recorded = prepared
             .world
@@ -292,8 +323,14 @@ async fn look_at_documents(prepared: &mut Prepared) {
     if let Some(place) = discover::places(&world.target.issuer, "openid").first() {
         places.push(("openid", place.clone()));
     }
-    let resource = world.target.resources.first().and_then(|resource| resource.id.clone());
-    if let Some(place) = resource.and_then(|id| discover::places(&id, "resource").into_iter().next()) {
+    let resource = world
+        .target
+        .resources
+        .first()
+        .and_then(|resource| resource.id.clone());
+    if let Some(place) =
+        resource.and_then(|id| discover::places(&id, "resource").into_iter().next())
+    {
         places.push(("prm", place));
     }
     for (capability, place) in places {
@@ -348,12 +385,23 @@ async fn walk(
     found: &mut Vec<String>,
     reasons: &mut Vec<(String, String)>,
 ) -> Result<(), String> {
-    if world.target.clients.iter().all(|client| client.id.is_none()) {
-        return Err("the target has no client to act as: add [client.a] with an id, or register = true".into());
+    if world
+        .target
+        .clients
+        .iter()
+        .all(|client| client.id.is_none())
+    {
+        return Err(
+            "the target has no client to act as: add [client.a] with an id, or register = true"
+                .into(),
+        );
     }
     let change = Change::default();
     let grant = plain(Verb::Grant);
-    let outcome = scene.perform(&grant, &change, User::Approve, 1).await.clone();
+    let outcome = scene
+        .perform(&grant, &change, User::Approve, 1)
+        .await
+        .clone();
     if outcome.answer != Answer::Success {
         return Err(explain_failed_grant(scene, &outcome, world));
     }
@@ -370,7 +418,10 @@ async fn walk(
     }
     if let Some(resource) = world.target.resources.first() {
         let call = plain(Verb::Call);
-        let called = scene.perform(&call, &change, User::Approve, 2).await.clone();
+        let called = scene
+            .perform(&call, &change, User::Approve, 2)
+            .await
+            .clone();
         if called.answer != Answer::Success {
             return Err(format!(
                 "the resource probe `{} {}` with a fresh token {}; the token was asked for resource {}, scope {}. \
@@ -419,11 +470,17 @@ async fn walk(
 
 /// RFC 8707 support must show: in the token's audience, or by a refusal of a made-up resource.
 async fn resource_supported(world: &World, scene: &mut Scene<'_>, token: &str) -> bool {
-    let id = world.target.resources.first().and_then(|resource| resource.id.as_deref());
+    let id = world
+        .target
+        .resources
+        .first()
+        .and_then(|resource| resource.id.as_deref());
     if let (Some(id), Ok(claims)) = (id, wire::jwt::claims(token)) {
         let aud = claims.value.get("aud");
         let names = |value: &wire::json::Value| value.as_str() == Some(id);
-        if aud.is_some_and(|aud| names(aud) || aud.as_array().is_some_and(|all| all.iter().any(names))) {
+        if aud.is_some_and(|aud| {
+            names(aud) || aud.as_array().is_some_and(|all| all.iter().any(names))
+        }) {
             return true;
         }
     }
@@ -440,7 +497,11 @@ async fn resource_supported(world: &World, scene: &mut Scene<'_>, token: &str) -
 }
 
 /// What went wrong with the very first grant, and what to look at.
-fn explain_failed_grant(scene: &Scene<'_>, outcome: &crate::flow::Outcome, world: &World) -> String {
+fn explain_failed_grant(
+    scene: &Scene<'_>,
+    outcome: &crate::flow::Outcome,
+    world: &World,
+) -> String {
     let last = scene.last_exchange(outcome);
     let at = last.map_or_else(String::new, |recorded| {
         format!(" at {} {}", recorded.request.method, recorded.request.url)
@@ -461,18 +522,28 @@ fn explain_failed_grant(scene: &Scene<'_>, outcome: &crate::flow::Outcome, world
             "The login goes in circles: look at [[login.step]] in the target file"
         }
         Answer::NoAnswer(_) => "Check that the server runs, its URL and its certificate",
-        Answer::Refused { how: crate::flow::How::Page, .. } if world.target.login.driver == Driver::None => {
+        Answer::Refused {
+            how: crate::flow::How::Page,
+            ..
+        } if world.target.login.driver == Driver::None => {
             "The server showed a page, and the target file has no login: add [login] with its steps"
         }
-        Answer::Refused { how: crate::flow::How::Page, .. } => {
+        Answer::Refused {
+            how: crate::flow::How::Page,
+            ..
+        } => {
             "No login step fits this page: compare its fields and buttons with [[login.step]] in the target file, \
              and the client's id and redirect URI with what is registered"
         }
-        Answer::Refused { error: Some(error), .. } if error == "invalid_client" => {
+        Answer::Refused {
+            error: Some(error), ..
+        } if error == "invalid_client" => {
             "Check the client's id, secret and `auth` method in the target file"
         }
         Answer::Refused { .. } => "Check the client, scope and resource in the target file",
-        Answer::Astray { .. } => "The redirect went elsewhere: check redirect_uris in the target file",
+        Answer::Astray { .. } => {
+            "The redirect went elsewhere: check redirect_uris in the target file"
+        }
         Answer::Throttled(_) => "Wait, or lower --rate",
         _ => "Look at the server's log",
     };

@@ -14,7 +14,6 @@ use super::judge::{self, Judgement};
 use super::performance::{self, ControlFailure, ControlRun};
 use super::{Options, Prepared, Stop, plan};
 use crate::event::{CaseReport, VariantReport, Verdict};
-use crate::exit::Exit;
 use crate::suite::model::{Case, Variant};
 
 /// Variants in a batch: the fewer, the closer the controls stand to them.
@@ -27,19 +26,19 @@ struct Job<'c> {
     controls: Vec<Control>,
 }
 
-/// Runs the cases in order and hands each report on. Gives the exit code of an interruption.
+/// Runs the cases in order and hands each report on. Says whether it was told to stop.
 pub async fn run(
     prepared: &Prepared,
     cases: &[&Case],
     options: &Options,
     hear: &mut (dyn FnMut(CaseReport) + Send),
     stop: &Stop,
-) -> Option<Exit> {
+) -> bool {
     let mut known: BTreeMap<String, ControlRun> = BTreeMap::new();
     let mut rest = cases;
     while !rest.is_empty() {
-        if let Some(exit) = *stop.borrow() {
-            return Some(exit);
+        if *stop.borrow() {
+            return true;
         }
         let mut take = 0;
         let mut variants = 0;
@@ -73,7 +72,11 @@ async fn run_batch(
     for (at, case) in cases.iter().enumerate() {
         for variant in &case.variants {
             if plan::skip_reason(case, variant, prepared).is_none() {
-                jobs.push(Job { case: at, variant, controls: controls(case, variant) });
+                jobs.push(Job {
+                    case: at,
+                    variant,
+                    controls: controls(case, variant),
+                });
             }
         }
     }
@@ -84,19 +87,30 @@ async fn run_batch(
     // Before: only what the previous batch has not just proved.
     let missing: Vec<&Control> = needed
         .values()
-        .filter(|control| known.get(&control.key).is_none_or(|run| run.result.is_err()))
+        .filter(|control| {
+            known
+                .get(&control.key)
+                .is_none_or(|run| run.result.is_err())
+        })
         .copied()
         .collect();
     let before: Vec<(String, ControlRun)> = stream::iter(missing)
-        .map(|control| async move { (control.key.clone(), performance::control(world, control).await) })
+        .map(|control| async move {
+            (
+                control.key.clone(),
+                performance::control(world, control).await,
+            )
+        })
         .buffer_unordered(width)
         .collect()
         .await;
     known.extend(before);
     let ready = |job: &Job<'_>| {
-        job.controls
-            .iter()
-            .all(|control| known.get(&control.key).is_some_and(|run| run.result.is_ok()))
+        job.controls.iter().all(|control| {
+            known
+                .get(&control.key)
+                .is_some_and(|run| run.result.is_ok())
+        })
     };
     let runnable: Vec<usize> = (0..jobs.len())
         .filter(|at| jobs.get(*at).is_some_and(&ready))
@@ -107,7 +121,7 @@ async fn run_batch(
             let case = job.and_then(|job| cases.get(job.case));
             async move {
                 let (job, case) = (job?, case?);
-                if stop.borrow().is_some() {
+                if *stop.borrow() {
                     return None;
                 }
                 let clock = Instant::now();
@@ -122,7 +136,12 @@ async fn run_batch(
         .await;
     let after_keys: Vec<&Control> = needed.values().copied().collect();
     let after: BTreeMap<String, ControlRun> = stream::iter(after_keys)
-        .map(|control| async move { (control.key.clone(), performance::control(world, control).await) })
+        .map(|control| async move {
+            (
+                control.key.clone(),
+                performance::control(world, control).await,
+            )
+        })
         .buffer_unordered(width)
         .collect()
         .await;
@@ -139,11 +158,21 @@ async fn run_batch(
             let report = match job {
                 None => skipped(case, variant, prepared),
                 Some(job_at) => {
-                    let controls = jobs.get(job_at).map(|job| job.controls.as_slice()).unwrap_or_default();
+                    let controls = jobs
+                        .get(job_at)
+                        .map(|job| job.controls.as_slice())
+                        .unwrap_or_default();
                     let judged = judgements.remove(&job_at);
                     took += judged.as_ref().map_or(0, |(_, took)| *took);
-                    unfinished |= judged.is_none() && stop.borrow().is_some();
-                    decide(case, variant, controls, judged.map(|(judged, _)| judged), known, &after)
+                    unfinished |= judged.is_none() && *stop.borrow();
+                    decide(
+                        case,
+                        variant,
+                        controls,
+                        judged.map(|(judged, _)| judged),
+                        known,
+                        &after,
+                    )
                 }
             };
             variants.push(report);
@@ -162,9 +191,15 @@ fn words(case: &Case, variant: &Variant) -> String {
         .steps
         .iter()
         .find(|step| step.vary)
-        .or_else(|| case.steps.iter().find(|step| step.expect.refuses() || step.cause))
+        .or_else(|| {
+            case.steps
+                .iter()
+                .find(|step| step.expect.refuses() || step.cause)
+        })
         .or(case.steps.last());
-    step.map_or_else(String::new, |step| judge::describe(step, &deviation(step, variant)))
+    step.map_or_else(String::new, |step| {
+        judge::describe(step, &deviation(step, variant))
+    })
 }
 
 fn skipped(case: &Case, variant: &Variant, prepared: &Prepared) -> VariantReport {
@@ -190,7 +225,10 @@ fn decide(
     let failed = |runs: &BTreeMap<String, ControlRun>| {
         controls.iter().find_map(|control| {
             let run = runs.get(&control.key)?;
-            run.result.as_ref().err().map(|failure| (failure.clone(), run.evidence.clone()))
+            run.result
+                .as_ref()
+                .err()
+                .map(|failure| (failure.clone(), run.evidence.clone()))
         })
     };
     let shown = controls
@@ -202,15 +240,28 @@ fn decide(
     let name = variant.name.clone();
     let Some(judged) = judged else {
         let (verdict, reason, control) = match failed(before) {
-            Some((ControlFailure::NotApplicable(why), evidence)) => (Verdict::Skipped, why, evidence),
+            Some((ControlFailure::NotApplicable(why), evidence)) => {
+                (Verdict::Skipped, why, evidence)
+            }
             Some((ControlFailure::Failed(why), evidence)) => (
                 Verdict::Inconclusive,
                 format!("the control failed before it, so a refusal would mean nothing: {why}"),
                 evidence,
             ),
-            None => (Verdict::Error, "it was not performed".to_owned(), Vec::new()),
+            None => (
+                Verdict::Error,
+                "it was not performed".to_owned(),
+                Vec::new(),
+            ),
         };
-        return VariantReport { name, verdict, reason, deviation, evidence: Vec::new(), control };
+        return VariantReport {
+            name,
+            verdict,
+            reason,
+            deviation,
+            evidence: Vec::new(),
+            control,
+        };
     };
     if let Some((failure, control)) = failed(after)
         && judged.verdict < Verdict::Inconclusive

@@ -17,10 +17,7 @@ pub fn checks() -> Vec<String> {
 pub fn with_known<T>(act: impl FnOnce(&Known<'_>) -> T) -> T {
     let checks = checks();
     let checks: Vec<&str> = checks.iter().map(String::as_str).collect();
-    let forges: Vec<&str> = jose::Forge::ALL
-        .iter()
-        .map(|forge| forge.name())
-        .collect();
+    let forges: Vec<&str> = jose::Forge::ALL.iter().map(|forge| forge.name()).collect();
     act(&Known {
         checks: &checks,
         forges: &forges,
