@@ -178,9 +178,9 @@ impl SetCookie {
             attribute(&mut out, "Path", path);
         }
         if let Some(domain) = &self.domain {
-            // A second dot protects a domain that begins with one.
-            let domain = [&b"."[..], domain].concat();
-            attribute(&mut out, "Domain", &domain);
+            // One leading dot is dropped in reading: a domain that begins with one needs two.
+            let dot: &[u8] = if domain.starts_with(b".") { b"." } else { b"" };
+            attribute(&mut out, "Domain", &[dot, domain].concat());
         }
         if let Some(seconds) = self.max_age {
             attribute(&mut out, "Max-Age", seconds.to_string().as_bytes());

@@ -8,6 +8,8 @@
 pub mod challenge;
 pub mod cookie;
 pub mod form;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod http1;
 pub mod json;
 pub mod jwks;

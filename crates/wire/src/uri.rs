@@ -202,9 +202,12 @@ fn compose(
     query: Option<&str>,
     fragment: Option<&str>,
 ) -> String {
+    // Without an authority, a path that begins with `//` would be read as one.
+    let guard = (authority.is_none() && path.starts_with("//")).then_some("/.");
     let mut out = format!("{scheme}:");
     for (mark, part) in [
         ("//", authority),
+        ("", guard),
         ("", Some(path)),
         ("?", query),
         ("#", fragment),
@@ -282,6 +285,7 @@ mod tests {
             assert_eq!(got.as_deref(), Some(target), "{reference}");
         }
         assert_eq!(resolve(None, "g"), None);
+        assert_eq!(resolve(None, "a:/.//b").as_deref(), Some("a:/.//b"));
     }
 
     #[test]

@@ -1,0 +1,57 @@
+//! The seeds of the fuzz targets, replayed on every test run.
+
+use std::path::{Path, PathBuf};
+use wire::fuzzing::{TARGETS, replay};
+
+fn fuzz() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz")
+}
+
+#[test]
+fn every_seed_passes_the_body_of_its_target() {
+    match replay(&fuzz().join("corpus"), &TARGETS) {
+        Ok(replayed) => assert!(replayed >= TARGETS.len()),
+        Err(message) => panic!("{message}"),
+    }
+}
+
+#[test]
+fn a_target_without_a_corpus_is_an_error() {
+    let message = replay(&fuzz().join("corpus"), &[("no_such_target", |_| ())]).unwrap_err();
+    assert!(
+        message.contains("no_such_target has no corpus"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_seed_that_fails_is_named() {
+    let message = replay(
+        &fuzz().join("corpus"),
+        &[("form", |_| panic!("on purpose"))],
+    )
+    .unwrap_err();
+    assert!(message.contains("target form fails on"), "{message}");
+}
+
+#[test]
+fn every_target_is_built_by_cargo_fuzz() {
+    let manifest = std::fs::read_to_string(fuzz().join("Cargo.toml")).unwrap();
+    for (name, _) in TARGETS {
+        let source = fuzz().join(format!("fuzz_targets/{name}.rs"));
+        let body = std::fs::read_to_string(&source).unwrap_or_default();
+        assert!(
+            body.contains(&format!("wire::fuzzing::{name}")),
+            "{}",
+            source.display()
+        );
+        assert!(
+            manifest.contains(&format!("fuzz_targets/{name}.rs")),
+            "no [[bin]] for {name}"
+        );
+        assert!(
+            fuzz().join(format!("dict/{name}.dict")).is_file(),
+            "no dictionary for {name}"
+        );
+    }
+}
