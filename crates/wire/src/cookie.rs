@@ -178,8 +178,9 @@ impl SetCookie {
             attribute(&mut out, "Path", path);
         }
         if let Some(domain) = &self.domain {
-            // One leading dot is dropped in reading: a domain that begins with one needs two.
-            let dot: &[u8] = if domain.starts_with(b".") { b"." } else { b"" };
+            // A leading dot is dropped in reading, after space: either needs a dot before it.
+            let guarded = domain.first().is_some_and(|b| b". \t".contains(b));
+            let dot: &[u8] = if guarded { b"." } else { b"" };
             attribute(&mut out, "Domain", &[dot, domain].concat());
         }
         if let Some(seconds) = self.max_age {
