@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::suite::model::Verb;
+use crate::suite::model::{User, Verb};
 use crate::transport::{Recorded, Reply};
 
 /// How a server said no.
@@ -113,6 +113,10 @@ pub struct Outcome {
     pub client: String,
     /// The resource it was about.
     pub resource: Option<String>,
+    /// What the person at the browser did.
+    pub user: User,
+    /// The parameters that the deviation set or left out.
+    pub changed: Vec<String>,
     /// Its exchanges in the scene's log.
     pub log: Range<usize>,
     /// The parameters of the decisive request, as sent.
@@ -139,6 +143,8 @@ impl Outcome {
             fields: BTreeMap::new(),
             client: String::new(),
             resource: None,
+            user: User::Approve,
+            changed: Vec::new(),
             log: 0..0,
             sent: Vec::new(),
             response: Vec::new(),

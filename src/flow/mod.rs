@@ -23,5 +23,6 @@ mod token;
 pub mod world;
 
 pub use answer::{Answer, How, Outcome};
+pub use confirm::{Confirmation, confirm};
 pub use scene::Scene;
 pub use world::World;

@@ -106,6 +106,8 @@ impl<'w> Scene<'w> {
         let mut outcome =
             result.unwrap_or_else(|answer| Outcome::new(step.verb, &act.label, answer));
         outcome.log = first..self.log.len();
+        outcome.user = user;
+        outcome.changed = change.names();
         self.remember(step, outcome)
     }
 
@@ -123,18 +125,34 @@ impl<'w> Scene<'w> {
         &self.outcomes[at]
     }
 
-    /// Performs a correct step that a later one needs: its outcome is remembered like any other.
+    /// Lets the client that a `register` step made act under this name; false when it made none.
+    pub(super) fn adopt(&mut self, name: &str, outcome: &Outcome) -> bool {
+        let client = register::client(name, outcome);
+        let made = client.is_some();
+        self.registered
+            .extend(client.map(|client| (name.to_owned(), client)));
+        made
+    }
+
+    /// The client of this name: one registered in this scene, else one of the target.
+    pub fn client_named(&self, name: &str) -> Option<&Client> {
+        self.registered
+            .get(name)
+            .or_else(|| self.world.target.client(name))
+    }
+
+    /// Performs a step that a later one needs (or that confirms one): its outcome is remembered like
+    /// any other.
     pub(super) async fn arrange(&mut self, step: Step, label: &str) -> Result<Outcome, Answer> {
-        let change = Change::default();
         let act = Act {
             step: &step,
-            change: &change,
+            change: &step.change,
             user: User::Approve,
             label: label.to_owned(),
         };
         let first = self.log.len();
         let outcome = match step.verb {
-            Verb::Authorize => authorize::perform(self, &act).await,
+            Verb::Authorize => Box::pin(authorize::perform(self, &act)).await,
             Verb::Grant => Box::pin(token::grant(self, &act)).await,
             Verb::Introspect => Box::pin(introspect::perform(self, &act)).await,
             Verb::Call => Box::pin(call::perform(self, &act)).await,

@@ -216,6 +216,7 @@ async fn redeem(
         }
     }
     outcome.response.clone_from(&authorization.response);
+    outcome.location.clone_from(&authorization.location);
     outcome.pages.clone_from(&authorization.pages);
     outcome.consents = authorization.consents;
     Ok(outcome)

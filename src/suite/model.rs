@@ -100,6 +100,17 @@ impl Change {
     pub fn is_empty(&self) -> bool {
         *self == Change::default()
     }
+
+    /// The parameters that are set or left out.
+    pub fn names(&self) -> Vec<String> {
+        self.with
+            .iter()
+            .map(|(name, _)| name)
+            .chain(&self.without)
+            .chain(self.raw.iter().map(|(name, _)| name))
+            .cloned()
+            .collect()
+    }
 }
 
 /// The closed set of verbs.
