@@ -221,14 +221,11 @@ mod tests {
                     Some(code) => code.push_str(&part),
                     None => words.push_str(&part),
                 },
-                Event::Html(part) | Event::InlineHtml(part) => {
-                    if &*part != "<!-- -->"
-                        && !part.trim().starts_with("<details>")
-                        && part.trim() != "</details>"
-                    {
-                        strange.push(part.to_string());
-                    }
-                }
+                Event::Html(part) | Event::InlineHtml(part)
+                    if &*part == "<!-- -->"
+                        || part.trim().starts_with("<details>")
+                        || part.trim() == "</details>" => {}
+                Event::Html(part) | Event::InlineHtml(part) => strange.push(part.to_string()),
                 Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
                     strange.push(dest_url.to_string())
                 }

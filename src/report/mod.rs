@@ -8,6 +8,7 @@ pub mod clause;
 pub mod compare;
 pub mod exchange;
 pub mod har;
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;

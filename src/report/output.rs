@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::{Run, badge, har, json, junit, markdown, sarif};
+use super::{Run, badge, har, html, json, junit, markdown, sarif};
 
 /// The formats a run can be written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,6 +17,8 @@ pub enum Format {
     Junit,
     /// SARIF 2.1.0, for code scanning.
     Sarif,
+    /// One self-contained page.
+    Html,
     /// Markdown, for a job summary or a comment.
     Markdown,
     /// HAR 1.2, every exchange.
@@ -31,6 +33,7 @@ impl Format {
         Format::Json,
         Format::Junit,
         Format::Sarif,
+        Format::Html,
         Format::Markdown,
         Format::Har,
         Format::Badge,
@@ -42,6 +45,7 @@ impl Format {
             Format::Json => "json",
             Format::Junit => "junit",
             Format::Sarif => "sarif",
+            Format::Html => "html",
             Format::Markdown => "markdown",
             Format::Har => "har",
             Format::Badge => "badge",
@@ -54,6 +58,7 @@ impl Format {
             Format::Json => json::render(run),
             Format::Junit => junit::render(run),
             Format::Sarif => sarif::render(run),
+            Format::Html => html::render(run),
             Format::Markdown => markdown::render(run),
             Format::Har => har::render(run),
             Format::Badge => badge::render(run),
