@@ -310,7 +310,11 @@ async fn behave(
         User::Forged => {
             let mut forged = walk.forged.clone().unwrap_or(approval);
             forged.set("Origin", "https://attacker.example");
-            (forged, browser)
+            if let Some(cookies) = browser.cross_site_cookies_for(&forged.url) {
+                forged.set("Cookie", cookies);
+            }
+            // Any other browser: it has only the cookies that cross sites.
+            (forged, Arc::new(Browser::new()))
         }
         User::OtherBrowser => {
             let other = Arc::new(Browser::new());

@@ -227,7 +227,10 @@ impl Draft {
     fn choose_auth(&mut self, word: &str) -> Result<(), String> {
         self.auth_both = word == "both";
         self.auth = Some(match word {
-            "none" => ClientAuth::None,
+            "none" => {
+                self.remove("client_secret");
+                ClientAuth::None
+            }
             "client_secret_basic" | "both" => ClientAuth::Basic,
             "client_secret_post" => ClientAuth::Post,
             "private_key_jwt" => ClientAuth::PrivateKeyJwt,

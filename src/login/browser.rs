@@ -1,5 +1,8 @@
 //! A minimal user agent: cookies by host and path, pages, forms, redirects one by one.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use reqwest::cookie::{CookieStore as _, Jar};
 use reqwest::header::HeaderValue;
 use url::Url;
@@ -10,6 +13,8 @@ use crate::transport::{Recorded, Request, Transport};
 #[derive(Default)]
 pub struct Browser {
     jar: Jar,
+    /// Names of cookies that say SameSite Lax or Strict: they do not go along with a cross-site post.
+    same_site: Mutex<BTreeSet<String>>,
 }
 
 impl Browser {
@@ -46,7 +51,41 @@ impl Browser {
             .all("set-cookie")
             .filter_map(|value| HeaderValue::from_bytes(value).ok())
             .collect();
+        let mut same_site = self
+            .same_site
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for cookie in reply
+            .all("set-cookie")
+            .filter_map(wire::cookie::parse_set_cookie)
+        {
+            let name = String::from_utf8_lossy(&cookie.name).into_owned();
+            match cookie.same_site {
+                Some(wire::cookie::SameSite::Lax | wire::cookie::SameSite::Strict) => {
+                    same_site.insert(name)
+                }
+                _ => same_site.remove(&name),
+            };
+        }
         self.jar.set_cookies(&mut values.iter(), &url);
+    }
+
+    /// The cookies that a post from another site would carry.
+    pub fn cross_site_cookies_for(&self, url: &str) -> Option<String> {
+        let same_site = self
+            .same_site
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let all = self.cookies_for(url)?;
+        let kept: Vec<&str> = all
+            .split(';')
+            .map(str::trim)
+            .filter(|cookie| {
+                let name = cookie.split('=').next().unwrap_or_default();
+                !same_site.contains(name)
+            })
+            .collect();
+        (!kept.is_empty()).then(|| kept.join("; "))
     }
 
     /// The cookies this session would send to a URL, for sending one request several times at once.

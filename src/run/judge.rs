@@ -584,7 +584,15 @@ fn template_words(template: &Template) -> String {
         .0
         .iter()
         .map(|part| match part {
-            Part::Text(text) => text.clone(),
+            Part::Text(text) => text
+                .chars()
+                .flat_map(|letter| {
+                    let visible = !letter.is_control();
+                    let shown = visible.then_some(letter);
+                    let escaped = (!visible).then(|| letter.escape_default());
+                    shown.into_iter().chain(escaped.into_iter().flatten())
+                })
+                .collect(),
             Part::Reference { name, field } => format!("${name}.{field}"),
         })
         .collect();

@@ -124,6 +124,7 @@ pub const PSEUDO: &[&str] = &[
     "@auth",
     "@header.",
     "@query.",
+    "@body.",
 ];
 
 /// Values of `@auth`.
