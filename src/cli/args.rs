@@ -23,6 +23,15 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// List the cases and what each needs
+    #[command(after_help = "\
+Examples:
+  oauthspec list
+  oauthspec list --suite pkce --suite redirect
+  oauthspec list --case '*.near-miss*' --json
+  oauthspec list --suite ./my-suites/")]
+    List(ListArgs),
+
     /// Compare two JSON reports: what broke, what was mended, which policy changed
     #[command(after_help = "\
 Exit code 1 when something broke, 4 when the new report decided nothing.
@@ -32,9 +41,10 @@ Examples:
   oauthspec compare --markdown main.json branch.json >> $GITHUB_STEP_SUMMARY")]
     Compare(CompareArgs),
 
-    /// Explain a verdict, an exit code or a broken token by its name
+    /// Explain a case, a check, a verdict, an exit code or a broken token by its name
     #[command(after_help = "\
 Examples:
+  oauthspec explain pkce.plain-rejected
   oauthspec explain inconclusive
   oauthspec explain 4
   oauthspec explain forge.jwt.alg-none
@@ -79,4 +89,18 @@ pub struct CompareArgs {
     /// Write Markdown, for a comment or a job summary
     #[arg(long)]
     pub markdown: bool,
+}
+
+/// `list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// A built-in suite, a suite file or a folder of them; may be repeated
+    #[arg(long = "suite", value_name = "SUITE")]
+    pub suites: Vec<String>,
+    /// Only cases whose id fits; `*` stands for any text; may be repeated
+    #[arg(long = "case", value_name = "GLOB")]
+    pub cases: Vec<String>,
+    /// Write JSON
+    #[arg(long)]
+    pub json: bool,
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::event::Verdict;
 use crate::exit::Exit;
 
-use super::{Failure, print};
+use super::{Failure, list, print, suites};
 
 /// One thing that can be explained.
 struct Topic {
@@ -20,9 +20,9 @@ struct Topic {
 }
 
 pub(super) fn explain(topic: Option<&str>) -> Result<Exit, Failure> {
-    let topics = topics();
+    let topics = topics()?;
     let Some(asked) = topic else {
-        print::text(&list(&topics))?;
+        print::text(&contents(&topics))?;
         return Ok(Exit::Conforms);
     };
     let found: Vec<&Topic> = topics
@@ -74,7 +74,7 @@ fn unknown(asked: &str, topics: &[Topic]) -> String {
     format!("nothing is called `{asked}`{hint} (`oauthspec explain` lists everything)")
 }
 
-fn list(topics: &[Topic]) -> String {
+fn contents(topics: &[Topic]) -> String {
     let mut out = String::new();
     let mut kind = "";
     for topic in topics {
@@ -87,7 +87,7 @@ fn list(topics: &[Topic]) -> String {
     out
 }
 
-fn topics() -> Vec<Topic> {
+fn topics() -> Result<Vec<Topic>, Failure> {
     let mut topics = Vec::new();
     for verdict in Verdict::ALL {
         let text = verdict_text(verdict);
@@ -114,7 +114,27 @@ fn topics() -> Vec<Topic> {
             text: forge.doc().trim().to_owned(),
         });
     }
-    topics
+    for name in crate::check::NAMES {
+        if let Some(doc) = crate::check::doc(name) {
+            topics.push(Topic {
+                kind: "check",
+                name: (*name).to_owned(),
+                brief: first_sentence(doc.passes),
+                text: doc.to_string(),
+            });
+        }
+    }
+    for suite in suites::load(&[])? {
+        for case in &suite.cases {
+            topics.push(Topic {
+                kind: "case",
+                name: case.id.clone(),
+                brief: case.title.clone(),
+                text: list::describe(case),
+            });
+        }
+    }
+    Ok(topics)
 }
 
 fn first_sentence(text: &str) -> String {
@@ -157,7 +177,7 @@ mod tests {
 
     #[test]
     fn every_topic_is_found_by_its_name_and_says_something() {
-        let topics = topics();
+        let topics = topics().unwrap();
         for topic in &topics {
             assert!(!topic.text.trim().is_empty(), "{}", topic.name);
             assert!(topics.iter().any(|other| matches(other, &topic.name)));
@@ -172,7 +192,7 @@ mod tests {
 
     #[test]
     fn an_unknown_name_is_answered_with_near_ones() {
-        assert!(unknown("alg-none", &topics()).contains("jwt.alg-none"));
-        assert!(unknown("xyzzy", &topics()).contains("lists everything"));
+        assert!(unknown("alg-none", &topics().unwrap()).contains("jwt.alg-none"));
+        assert!(unknown("xyzzy", &topics().unwrap()).contains("lists everything"));
     }
 }

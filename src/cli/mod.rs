@@ -6,9 +6,11 @@
 mod args;
 mod compare;
 mod explain;
+mod list;
 pub mod print;
 pub mod run;
 pub mod signals;
+mod suites;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -79,6 +81,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
         Command::Compare(arguments) => compare::compare(&arguments),
+        Command::List(arguments) => list::list(&arguments),
         Command::Explain { topic } => explain::explain(topic.as_deref()),
         Command::Schema { name } => schema(&name),
         Command::Completions { shell } => {

@@ -17,8 +17,8 @@ pub(super) fn sequence(variant: &VariantReport) -> Markup {
     let hidden = variant.evidence.len().saturating_sub(MOST);
     let shown: Vec<&Exchange> = variant.evidence.iter().skip(hidden).collect();
     let lanes = lanes(&shown);
-    let x = |party: &str| 70 + LANE * lanes.iter().position(|lane| *lane == party).unwrap_or(0);
-    let width = 140 + LANE * lanes.len().saturating_sub(1);
+    let x = |party: &str| 100 + LANE * lanes.iter().position(|lane| *lane == party).unwrap_or(0);
+    let width = 200 + LANE * lanes.len().saturating_sub(1);
     let height = 70 + STEP * 2 * shown.len();
     // The first judged message is the one that carries the deviation.
     let deviated = shown

@@ -508,7 +508,7 @@ mod tests {
         let expected = text::line(hostile);
         assert_eq!(
             texts(&page, "section.failure > p[data-text]"),
-            [expected.clone()]
+            std::slice::from_ref(&expected)
         );
         let values = texts(&page, "section.failure dd");
         assert_eq!(values[0], expected);
