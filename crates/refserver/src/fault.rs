@@ -1,0 +1,396 @@
+//! The closed list of faults: each makes the server break one rule, the way some real server has, and nothing else. A suite that cannot see a fault
+//! proves nothing by being green.
+
+macro_rules! faults {
+    ($($variant:ident $name:literal [$($row:literal),+] $doc:literal;)*) => {
+        /// A way in which the server can be made wrong. The documentation says what the broken server does.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Fault { $(#[doc = $doc] $variant,)* }
+
+        impl Fault {
+            /// Every fault, grouped by what it breaks.
+            pub const ALL: &[Fault] = &[$(Fault::$variant,)*];
+
+            /// The name used on the command line.
+            pub fn name(self) -> &'static str {
+                match self { $(Fault::$variant => $name,)* }
+            }
+
+            /// What the broken server does.
+            pub fn doc(self) -> &'static str {
+                match self { $(Fault::$variant => $doc,)* }
+            }
+
+            /// Ids of the requirements it breaks: at least one of their cases must turn red.
+            pub fn breaks(self) -> &'static [&'static str] {
+                match self { $(Fault::$variant => &[$($row),+],)* }
+            }
+        }
+    };
+}
+
+impl Fault {
+    /// The fault of that name.
+    pub fn parse(name: &str) -> Option<Fault> {
+        Fault::ALL.iter().copied().find(|fault| fault.name() == name)
+    }
+}
+
+faults! {
+    // Metadata and keys.
+    MetadataIssuerDiffers "metadata-issuer-differs" ["as-meta.issuer-identical"] "The metadata names another issuer: a host name left over from staging.";
+    MetadataIssuerSlash "metadata-issuer-slash" ["as-meta.issuer-identical"] "The metadata's issuer has a trailing slash that the real one lacks.";
+    MetadataIssuerFromHost "metadata-issuer-from-host" ["http.host-poisoning"] "Issuer and endpoints are built from X-Forwarded-Host, which anybody can send.";
+    JwksPrivateKey "jwks-private-key" ["as-meta.jwks-sane"] "The key set is exported with its private members.";
+    JwksSymmetricKey "jwks-symmetric-key" ["as-meta.jwks-sane"] "The key set also publishes an HMAC secret.";
+    JwksDuplicateKid "jwks-duplicate-kid" ["as-meta.jwks-sane"] "Two different keys are published under one key id.";
+    MetadataPlainAdvertised "metadata-plain-advertised" ["as-meta.no-plain"] "The metadata offers PKCE method plain, which the server refuses.";
+    MetadataPasswordAdvertised "metadata-password-advertised" ["as-meta.no-legacy-grants"] "The metadata offers the password grant, which the server refuses.";
+    MetadataEmptyArray "metadata-empty-array" ["as-meta.no-empty-values"] "A metadata member without values is an empty array instead of absent.";
+    MetadataOidcDisagrees "metadata-oidc-disagrees" ["as-meta.oidc-agrees"] "The two metadata documents name different token endpoints.";
+    PrmResourceDiffers "prm-resource-differs" ["prm.resource-identical"] "Protected resource metadata names the origin instead of the resource.";
+    PrmSameForAll "prm-same-for-all" ["prm.distinct-resources"] "Every protected resource metadata URL gives the first resource's document.";
+
+    // Authorization endpoint.
+    ImplicitIssued "implicit-issued" ["authz.implicit-rejected"] "response_type=token is honoured: the access token travels in the fragment.";
+    HybridIssued "hybrid-issued" ["authz.implicit-rejected"] "response_type=code token adds an access token to the fragment.";
+    UnknownClientRedirected "unknown-client-redirected" ["authz.client-unknown"] "An unknown client's error is redirected to whatever redirect_uri came along: an open redirector.";
+    MissingClientGuessed "missing-client-guessed" ["authz.client-unknown"] "Without client_id the client is looked up by its redirect URI, and its absence is reported by redirect to any URI.";
+    CodeWithoutUser "code-without-user" ["authz.no-code-without-user"] "Nobody is asked: any request is answered with a code for the first user.";
+    UserIdChoosesSubject "user-id-chooses-subject" ["authz.hint-no-impersonation"] "A user_id parameter is taken as the logged-in user.";
+    ClientIdUnescaped "client-id-unescaped" ["authz.reflection-safe"] "The error page prints client_id as HTML.";
+    RedirectUriUnescaped "redirect-uri-unescaped" ["authz.reflection-safe"] "The error page prints redirect_uri as HTML.";
+    StateUnescaped "state-unescaped" ["authz.reflection-safe"] "The login page prints state as HTML.";
+    HeaderInjection "header-injection" ["authz.reflection-safe"] "state is copied into Location undecoded line ends and all, so it can add response headers.";
+    StateUnencoded "state-unencoded" ["authz.reserved-echo"] "state is put into the redirect without encoding, so it can add response parameters.";
+    StateTrimmed "state-trimmed" ["authz.state-echo"] "Spaces around state are lost.";
+    StateCut "state-cut" ["authz.state-echo"] "state is cut to 255 characters, the width of a database column.";
+    StateInvented "state-invented" ["authz.state-echo"] "An empty state comes back though none was sent.";
+    StateLostOnError "state-lost-on-error" ["authz.state-echo"] "Error redirects forget state.";
+    ErrorDescriptionRaw "error-description-raw" ["authz.error-charset"] "error_description quotes the offending value, characters that are not allowed included.";
+    DuplicateLastWins "duplicate-last-wins" ["authz.duplicate-param"] "Of a repeated parameter the last value counts, instead of a refusal.";
+    EmptyNotOmitted "empty-not-omitted" ["authz.empty-is-omitted"] "An empty scope is an invalid scope instead of an omitted one.";
+    UnknownParamRefused "unknown-param-refused" ["authz.unknown-param-ignored"] "A parameter the server does not know is an error.";
+    ResponseTypeAssumed "response-type-assumed" ["authz.response-type-missing"] "Without response_type, code is assumed.";
+    UnknownResponseTypeAccepted "unknown-response-type-accepted" ["authz.response-type-unknown"] "An unknown response_type is read as code.";
+    InteractionReusable "interaction-reusable" ["authz.interaction-single-use"] "The approval can be submitted again, for one more code each time.";
+    ApproveAfterDeny "approve-after-deny" ["authz.interaction-single-use"] "After a denial the same page can still be approved.";
+    InteractionRace "interaction-race" ["authz.interaction-single-use"] "The approval is checked and marked in two steps: parallel submits give several codes.";
+    InteractionAnyBrowser "interaction-any-browser" ["authz.interaction-single-use", "authz.consent-csrf"] "An interaction is not bound to the browser that began it.";
+    ConsentWithoutCsrf "consent-without-csrf" ["authz.consent-csrf"] "The consent form's hidden token is not checked, so another site can submit it.";
+    DenialApproves "denial-approves" ["authz.denial"] "The deny button gives a code too.";
+    PromptNoneCode "prompt-none-code" ["authz.prompt-none-safe"] "prompt=none without a session gives a code for the first user.";
+    PromptNoneSkipsConsent "prompt-none-skips-consent" ["authz.prompt-none-safe"] "prompt=none with a session gives a code though nothing was ever consented to.";
+    PromptNoneCombined "prompt-none-combined" ["authz.prompt-none-safe"] "prompt=none login is taken as none and, with a session, gives a code.";
+    LoginHintChoosesSubject "login-hint-chooses-subject" ["authz.hint-no-impersonation"] "The user named in login_hint becomes the subject, whoever is logged in.";
+    ClaimsChoosesSubject "claims-chooses-subject" ["authz.hint-no-impersonation"] "The sub value in the claims parameter becomes the subject.";
+    IdTokenHintChoosesSubject "id-token-hint-chooses-subject" ["authz.hint-no-impersonation"] "The sub of an id_token_hint, its signature unchecked, becomes the subject.";
+    ResponseModeFragment "response-mode-fragment" ["authz.response-mode"] "response_mode=fragment moves the code into the fragment though it is not advertised.";
+    AutoApprove "auto-approve" ["authz.public-no-auto-approve"] "A second request of a public client in the same session is approved without asking.";
+    ConsentForAnyClient "consent-for-any-client" ["authz.public-no-auto-approve", "mcp.as-consent-per-client"] "Once one client has been approved, every other client in that session is too.";
+    ConsentUninformed "consent-uninformed" ["authz.consent-informed"] "The consent page names neither client nor scopes.";
+    CodeGuessable "code-guessable" ["authz.code-quality"] "Authorization codes count up.";
+    CodeShort "code-short" ["authz.code-quality"] "Authorization codes are six characters.";
+    CodeNeverExpires "code-never-expires" ["authz.code-expiry"] "Codes do not expire.";
+    RedirectQueryLost "redirect-query-lost" ["authz.redirect-query-kept"] "The query of a registered redirect URI is replaced by the response.";
+    ScopeOrderMatters "scope-order-matters" ["authz.scope-order"] "Scopes must come in the order of the documentation.";
+    Redirect307 "redirect-307" ["http.no-307"] "The answer to the consent form is a 307, so the browser posts the form to the client.";
+    FramingAllowed "framing-allowed" ["http.framing-blocked"] "Login and consent pages may be framed.";
+    CorsOnAuthorize "cors-on-authorize" ["http.no-cors-authz"] "The authorization endpoint reflects Origin as an allowed one.";
+    SessionCookieOpen "session-cookie-open" ["http.session-cookies"] "The session cookie has neither HttpOnly nor SameSite.";
+
+    // Redirect URI.
+    RedirectAny "redirect-any" ["redirect.unregistered"] "Any redirect URI is accepted.";
+    RedirectPrefix "redirect-prefix" ["redirect.near-miss", "redirect.path-confusion"] "A redirect URI need only start with the registered one.";
+    RedirectContains "redirect-contains" ["redirect.host-confusion"] "A redirect URI need only contain the registered one somewhere.";
+    RedirectHostSuffix "redirect-host-suffix" ["redirect.host-confusion"] "The host need only end with the registered host's last two labels: evil.client-a.example, evilclient-a.example.";
+    RedirectHostPrefix "redirect-host-prefix" ["redirect.host-confusion"] "The URI need only start with the registered origin, so client-a.example.attacker.example passes.";
+    RedirectHostOnly "redirect-host-only" ["redirect.near-miss", "redirect.path-confusion"] "Only scheme and host are compared; any path will do.";
+    RedirectPathCase "redirect-path-case" ["redirect.near-miss"] "The path is compared without regard to case.";
+    RedirectHostCase "redirect-host-case" ["redirect.near-miss"] "The host is lower-cased before comparing.";
+    RedirectQueryIgnored "redirect-query-ignored" ["redirect.near-miss"] "The query is left out of the comparison.";
+    RedirectFragmentIgnored "redirect-fragment-ignored" ["redirect.near-miss"] "A fragment is left out of the comparison.";
+    RedirectPortIgnored "redirect-port-ignored" ["redirect.host-confusion"] "Any port will do, on any host.";
+    RedirectDefaultPort "redirect-default-port" ["redirect.near-miss"] "An explicit :443 is normalised away before comparing.";
+    RedirectDotSegments "redirect-dot-segments" ["redirect.near-miss", "redirect.path-confusion"] "Dot segments are resolved before comparing, but the URI is used as it came.";
+    RedirectPercentDecoded "redirect-percent-decoded" ["redirect.near-miss"] "The URI is percent-decoded once more before comparing.";
+    RedirectTrailingSlash "redirect-trailing-slash" ["redirect.near-miss"] "A trailing slash is tolerated.";
+    RedirectTrimmed "redirect-trimmed" ["redirect.near-miss"] "White space around the URI is trimmed.";
+    RedirectUserinfoIgnored "redirect-userinfo-ignored" ["redirect.host-confusion"] "The authority is compared up to the last `@`'s left side: https://client-a.example@attacker.example passes.";
+    RedirectBackslash "redirect-backslash" ["redirect.host-confusion"] "The host is read up to a backslash, where a browser reads on.";
+    RedirectHashInHost "redirect-hash-host" ["redirect.host-confusion"] "The host is taken after the last `@`, also behind a `#`: https://attacker.example#@client-a.example passes.";
+    RedirectSchemeIgnored "redirect-scheme-ignored" ["redirect.scheme-change"] "http is as good as https.";
+    RedirectPathParameters "redirect-path-parameters" ["redirect.path-confusion"] "Path parameters (`;x`) are stripped before comparing, as servlet containers do.";
+    RedirectDoubleSlash "redirect-double-slash" ["redirect.path-confusion"] "Repeated slashes in the path are collapsed before comparing.";
+    RedirectNulCut "redirect-nul-cut" ["redirect.path-confusion"] "The comparison stops at %00.";
+    RedirectSubpath "redirect-subpath" ["redirect.path-confusion", "redirect.near-miss"] "Any path below the registered one is accepted.";
+    RedirectUnicode "redirect-unicode" ["redirect.unicode-confusion"] "Compatibility characters and invisible ones are normalised before comparing, but the URI is used as it came.";
+    RedirectAnyClient "redirect-any-client" ["redirect.other-clients-uri"] "A URI is accepted when any client has registered it.";
+    RedirectMissingGuessed "redirect-missing-guessed" ["redirect.missing-many"] "Without redirect_uri the first of several registered ones is used.";
+    RedirectFirstCheckedLastUsed "redirect-first-checked-last-used" ["redirect.duplicate"] "Of two redirect_uri values the first is checked and the last is used.";
+    RedirectLastCheckedFirstUsed "redirect-last-checked-first-used" ["redirect.duplicate"] "Of two redirect_uri values the last is checked and the first is used.";
+    RedirectCheckedLast "redirect-checked-last" ["redirect.compound-fault"] "Other errors are reported by redirect before the redirect URI has been checked.";
+    RedirectUncheckedBadType "redirect-unchecked-bad-type" ["redirect.compound-fault"] "A bad response_type is reported to an unchecked redirect URI.";
+    RedirectUncheckedBadPkce "redirect-unchecked-bad-pkce" ["redirect.compound-fault"] "A PKCE error is reported to an unchecked redirect URI.";
+    RedirectUncheckedBadScope "redirect-unchecked-bad-scope" ["redirect.compound-fault"] "A scope error is reported to an unchecked redirect URI.";
+    RedirectUncheckedNoSession "redirect-unchecked-no-session" ["redirect.unregistered"] "The redirect URI is checked only when the browser already has a session.";
+    LoopbackPathIgnored "loopback-path-ignored" ["redirect.loopback-strict"] "On a loopback address any path is accepted.";
+    LoopbackQueryIgnored "loopback-query-ignored" ["redirect.loopback-strict"] "On a loopback address any query is accepted.";
+    LoopbackLocalhost "loopback-localhost" ["redirect.loopback-strict"] "localhost is taken for a registered loopback address.";
+    LoopbackPrefix "loopback-prefix" ["redirect.loopback-strict"] "A host need only start with 127.0.0.1, so 127.0.0.1.attacker.example passes.";
+    LoopbackSpellings "loopback-spellings" ["redirect.loopback-strict"] "Other spellings of the loopback address (127.1, hexadecimal, IPv4-mapped) are taken for it.";
+    LoopbackScheme "loopback-scheme" ["redirect.loopback-strict"] "https is accepted where http was registered on a loopback address.";
+    LoopbackPortFixed "loopback-port-fixed" ["redirect.loopback-any-port"] "The port of a loopback redirect URI must be the registered one.";
+    LocalhostException "localhost-exception" ["redirect.localhost-exception"] "A debug exception: any client may use localhost or a loopback address.";
+    TokenRedirectUnchecked "token-redirect-unchecked" ["redirect.token-mismatch"] "redirect_uri is not compared at the token endpoint.";
+
+    // PKCE.
+    PkceOptional "pkce-optional" ["pkce.missing-challenge"] "Public clients may leave PKCE out.";
+    PkceConfidentialOptional "pkce-confidential-optional" ["pkce.missing-challenge-confidential"] "Confidential clients may leave PKCE out.";
+    PkcePlain "pkce-plain" ["pkce.plain-rejected"] "Method plain is accepted.";
+    PkceOmittedMeansPlain "pkce-omitted-means-plain" ["pkce.method-omitted"] "A challenge without method is a plain one, as RFC 7636 had it.";
+    PkceUnknownMethod "pkce-unknown-method" ["pkce.method-unknown"] "An unknown method is read as S256.";
+    PkceMethodCase "pkce-method-case" ["pkce.method-unknown"] "The method's case does not matter.";
+    PkceVerifierUnchecked "pkce-verifier-unchecked" ["pkce.wrong-verifier"] "There must be a verifier, but it is not compared.";
+    PkceVerifierOptional "pkce-verifier-optional" ["pkce.missing-verifier"] "The verifier is compared only when one is sent.";
+    PkceVerifierEmpty "pkce-verifier-empty" ["pkce.missing-verifier"] "An empty verifier passes: falsy is taken for done.";
+    PkceVerifierNear "pkce-verifier-near" ["pkce.wrong-verifier"] "One wrong character in the verifier is forgiven.";
+    PkceVerifierCase "pkce-verifier-case" ["pkce.wrong-verifier"] "The verifier may come in another case.";
+    PkceVerifierTrimmed "pkce-verifier-trimmed" ["pkce.wrong-verifier"] "White space around the verifier is trimmed.";
+    PkceVerifierPadded "pkce-verifier-padded" ["pkce.wrong-verifier"] "Trailing `=` of the verifier are stripped.";
+    PkceVerifierOfOther "pkce-verifier-of-other" ["pkce.wrong-verifier"] "The verifier of any pending transaction of the client is accepted, so a stolen code can be injected.";
+    PkceChallengeAsVerifier "pkce-challenge-as-verifier" ["pkce.verifier-is-challenge"] "A verifier equal to the challenge passes.";
+    PkceMethodAtToken "pkce-method-at-token" ["pkce.verifier-is-challenge"] "code_challenge_method in the token request overrides the one of the authorization request.";
+    PkceVerifierWithoutChallenge "pkce-verifier-without-challenge" ["pkce.downgrade-verifier-without-challenge"] "A verifier is ignored when the code was issued without a challenge.";
+    PkceLengthUnchecked "pkce-length-unchecked" ["pkce.malformed-values"] "Challenges and verifiers of any length and alphabet are accepted.";
+    CodeCarriesChallenge "code-carries-challenge" ["pkce.challenge-not-exposed"] "The code is readable JSON that holds the challenge.";
+
+    // Token endpoint.
+    CodeReusable "code-reusable" ["token.code-once"] "A code can be redeemed again and again.";
+    CodeRace "code-race" ["token.code-race"] "A code is looked up and marked in two steps: parallel requests redeem it several times.";
+    CodeAnyClient "code-any-client" ["token.code-other-client"] "A code is not bound to the client it was issued to.";
+    CodeReplayHarmless "code-replay-harmless" ["token.code-reuse-revokes"] "A replayed code is refused, but the tokens of the first use live on.";
+    CodeReplayLeavesChain "code-replay-leaves-chain" ["refresh.chain-after-code-replay"] "A replayed code kills the first tokens only, not what was refreshed from them.";
+    CodeReplayFragile "code-replay-fragile" ["token.code-replay-invalid-no-revoke"] "A replay with a wrong verifier revokes the grant too, so whoever saw the code can end it.";
+    CodePrefix "code-prefix" ["token.code-garbage"] "A code need only begin like an issued one.";
+    SecretUnchecked "secret-unchecked" ["token.confidential-auth"] "The client secret is not compared.";
+    SecretEmpty "secret-empty" ["token.confidential-auth"] "An empty client secret passes.";
+    SecretOmitted "secret-omitted" ["token.confidential-auth"] "A confidential client need only name itself.";
+    SecretAnyClient "secret-any-client" ["token.confidential-auth"] "Any client's secret authenticates every client.";
+    SecretPrefix "secret-prefix" ["token.confidential-auth"] "A secret need only begin like the real one.";
+    TokenByGet "token-by-get" ["token.post-only"] "The token endpoint answers GET.";
+    TokenFromQuery "token-from-query" ["token.body-only"] "The token endpoint reads the query as well as the body.";
+    TokenDuplicates "token-duplicates" ["token.duplicate-unknown-empty"] "Of a repeated parameter at the token endpoint the last value counts.";
+    TokenUnknownRefused "token-unknown-refused" ["token.duplicate-unknown-empty"] "An unknown parameter at the token endpoint is an error.";
+    TokenContentType "token-content-type" ["robust.content-type"] "The token endpoint reads any body as a form, whatever it says it is.";
+    TokenCharsetRefused "token-charset-refused" ["token.form-accepted"] "A charset parameter in Content-Type is refused.";
+    PasswordGrant "password-grant" ["token.password-rejected"] "The password grant works.";
+    GrantTypeCase "grant-type-case" ["token.grant-missing-unknown"] "grant_type is compared without regard to case.";
+    GrantTypeGuessed "grant-type-guessed" ["token.grant-missing-unknown"] "Without grant_type, a code parameter is enough.";
+    MultipleAuthAccepted "multiple-auth-accepted" ["token.multiple-auth"] "A secret in header and body at once is accepted.";
+    AuthClientMismatch "auth-client-mismatch" ["token.auth-client-mismatch"] "client_id in the body overrides the authenticated client.";
+    ClientIdOptional "client-id-optional" ["token.client-id-required"] "A public client need not name itself; the code says who it is.";
+    PublicClientCredentials "public-client-credentials" ["token.client-credentials-scope"] "Public clients get client_credentials tokens.";
+    ClientCredentialsRefresh "client-credentials-refresh" ["token.client-credentials-scope"] "client_credentials comes with a refresh token.";
+    BasicWithoutChallenge "basic-without-challenge" ["token.basic-401"] "Failed Basic authentication is a 400 without challenge.";
+    BasicUndecoded "basic-undecoded" ["token.secret-encodings"] "Basic credentials are not form-decoded.";
+    TokenErrors200 "token-errors-200" ["http.error-not-200", "token.error-shape"] "Token errors travel with status 200.";
+    TokenCacheable "token-cacheable" ["http.token-no-store"] "Token answers lack Cache-Control.";
+    TokenTypeMissing "token-type-missing" ["token.response-shape"] "The token answer lacks token_type.";
+    ExpiresInText "expires-in-text" ["token.response-shape"] "expires_in is a string.";
+    RefreshGuessable "refresh-guessable" ["token.entropy"] "Refresh tokens count up.";
+    AccessLongLived "access-long-lived" ["token.lifetime"] "Access tokens live for thirty days.";
+
+    // Refresh.
+    RefreshNoRotation "refresh-no-rotation" ["refresh.rotates-or-bound"] "A refresh answers with the same refresh token.";
+    RefreshOldWorks "refresh-old-works" ["refresh.old-rejected"] "Refresh tokens rotate, but the old ones keep working.";
+    RefreshReplayHarmless "refresh-replay-harmless" ["refresh.replay-kills-family"] "A replayed refresh token is refused, and nothing else happens.";
+    RefreshReplayKillsParent "refresh-replay-kills-parent" ["refresh.replay-kills-family"] "A replay revokes consumed refresh tokens only, not the active one.";
+    RefreshReplayLeavesAccess "refresh-replay-leaves-access" ["refresh.replay-kills-grant"] "A replay kills the refresh tokens; access tokens live on.";
+    RefreshReplayTooBroad "refresh-replay-too-broad" ["refresh.replay-kills-family"] "A replay revokes every grant the user has given to that client.";
+    RefreshAnyClient "refresh-any-client" ["refresh.other-client"] "A refresh token is not bound to its client.";
+    RefreshSecretUnchecked "refresh-secret-unchecked" ["refresh.confidential-auth"] "Confidential clients need not authenticate to refresh.";
+    RefreshWidens "refresh-widens" ["refresh.scope-widen"] "A refresh may ask for any scope the server knows.";
+    RefreshNarrowSticks "refresh-narrow-sticks" ["refresh.scope-narrow"] "A narrowed refresh narrows the grant for good.";
+    RefreshNarrowIgnored "refresh-narrow-ignored" ["refresh.scope-narrow"] "scope at refresh is ignored.";
+    RefreshRace "refresh-race" ["refresh.race"] "A refresh token is looked up and consumed in two steps: parallel requests fork the family.";
+    RefreshPrefix "refresh-prefix" ["refresh.garbage"] "A refresh token need only begin like an issued one.";
+    RefreshByAccess "refresh-by-access-token" ["refresh.garbage"] "An access token works as a refresh token.";
+
+    // Scope.
+    ScopeUnknownGranted "scope-unknown-granted" ["scope.unknown"] "Unknown scopes are granted as asked.";
+    ScopeMalformed "scope-malformed" ["scope.malformed"] "Characters outside the scope alphabet are skipped.";
+    ScopeCase "scope-case" ["scope.case-and-prefix"] "Scopes are compared without regard to case.";
+    ScopePrefix "scope-prefix" ["scope.case-and-prefix"] "A prefix of a scope is taken for it.";
+    ScopeUnreported "scope-unreported" ["scope.reported-when-different"] "The token answer never names the scope.";
+
+    // Resource indicators.
+    ResourceIgnored "resource-ignored" ["resource.audience-set", "rs.cross-audience"] "resource is ignored: every token is for the default resource.";
+    ResourceUnknown "resource-unknown" ["resource.unknown"] "Any resource is accepted and becomes the audience.";
+    ResourcePrefix "resource-prefix" ["resource.unknown"] "A resource need only start with a known one.";
+    ResourceHostOnly "resource-host-only" ["resource.unknown"] "A resource need only be on the known host.";
+    ResourceMalformed "resource-malformed" ["resource.malformed"] "A fragment in resource is cut off in silence.";
+    ResourceSpelling "resource-spelling" ["resource.near-equal"] "A trailing slash makes a new audience.";
+    ResourceFirstOnly "resource-first-only" ["resource.multiple"] "Of several resources all but the first are dropped in silence.";
+    ResourceTokenSwitch "resource-token-switch" ["resource.token-not-granted"] "A code can be redeemed for any known resource.";
+    ResourceRefreshSwitch "resource-refresh-switch" ["resource.token-not-granted"] "A refresh token can be used for any known resource.";
+    AudienceMissing "audience-missing" ["resource.audience-set"] "Tokens name no audience, and the resource servers ask for none.";
+    AudienceAll "audience-all" ["resource.audience-set", "rs.cross-audience"] "Every token is for every resource.";
+
+    // iss in the authorization response.
+    IssMissing "iss-missing" ["iss.success"] "The authorization response has no iss though the metadata promises it.";
+    IssWrong "iss-wrong" ["iss.success"] "iss is another issuer.";
+    IssSlash "iss-slash" ["iss.success"] "iss has a trailing slash that the issuer lacks.";
+    IssTwice "iss-twice" ["iss.success"] "iss comes twice.";
+    IssMissingOnError "iss-missing-on-error" ["iss.error"] "Error responses have no iss.";
+    IssUnadvertised "iss-unadvertised" ["iss.flag"] "iss is sent, but the metadata does not say so.";
+
+    // Resource servers.
+    RsAudienceA "rs-audience-a" ["rs.cross-audience"] "Resource server a does not look at the audience.";
+    RsAudienceB "rs-audience-b" ["rs.cross-audience"] "Resource server b does not look at the audience.";
+    RsSignature "rs-signature-unchecked" ["rs.jwt-signature"] "JWTs are decoded, not verified.";
+    RsSignatureEmpty "rs-signature-empty" ["rs.jwt-signature"] "An empty signature passes: there is nothing to verify.";
+    RsSignatureStripped "rs-signature-stripped" ["rs.jwt-signature"] "A token of two segments is taken for an unsigned one and passes.";
+    RsAlgNone "rs-alg-none" ["rs.jwt-signature"] "alg none is honoured.";
+    RsAlgNoneCased "rs-alg-none-cased" ["rs.jwt-signature"] "none is refused, nOnE is honoured.";
+    RsHs256Pem "rs-hs256-pem" ["rs.jwt-signature"] "HS256 is verified with the public key's PEM text as the secret.";
+    RsHs256Jwk "rs-hs256-jwk" ["rs.jwt-signature"] "HS256 is verified with the public key's JWK text as the secret.";
+    RsKidOnly "rs-kid-only" ["rs.jwt-signature"] "A known kid is enough: the signature must be well-formed, nothing more.";
+    RsEmbeddedJwk "rs-embedded-jwk" ["rs.jwt-key-injection"] "The key in the token's own header is trusted.";
+    RsJku "rs-jku" ["rs.jwt-key-injection"] "Keys are fetched from the token's jku.";
+    RsX5u "rs-x5u" ["rs.jwt-key-injection"] "The certificate at x5u is fetched before the token is refused.";
+    RsKidPath "rs-kid-path" ["rs.jwt-key-injection"] "kid is a file name: an empty file gives an empty HMAC secret.";
+    RsKidSql "rs-kid-sql" ["rs.jwt-key-injection"] "kid is pasted into a query, so it can choose the HMAC secret.";
+    RsIssuerTrusted "rs-issuer-trusted" ["rs.jwt-unverified-use"] "Keys are looked up at the token's own iss before anything is verified.";
+    RsIdToken "rs-id-token" ["rs.jwt-confusion"] "Whatever the issuer's key has signed passes, ID tokens too: neither typ nor their audience is looked at.";
+    RsSignatureZero "rs-signature-zero" ["rs.jwt-degenerate-signature"] "The ES256 signature r = s = 0 verifies.";
+    RsSignatureOrder "rs-signature-order" ["rs.jwt-degenerate-signature"] "The ES256 signature r = s = n verifies: zero is looked for before reducing.";
+    RsSignatureDer "rs-signature-der" ["rs.jwt-degenerate-signature"] "DER-encoded ES256 signatures verify too.";
+    RsSignatureTrailing "rs-signature-trailing" ["rs.jwt-degenerate-signature"] "Bytes after the ES256 signature are ignored.";
+    RsExpired "rs-expired" ["rs.expired"] "exp is not looked at.";
+    RsRevoked "rs-revoked" ["rs.revoked", "revoke.access"] "Access tokens are judged by themselves; revocation never reaches the resource servers.";
+    RsScope "rs-scope-unchecked" ["rs.insufficient-scope"] "Any valid token may do anything.";
+    RsScope401 "rs-scope-401" ["rs.insufficient-scope"] "A missing scope is a 401 invalid_token.";
+    RsScopeNoChallenge "rs-scope-no-challenge" ["rs.insufficient-scope"] "The 403 has no WWW-Authenticate.";
+    RsScopeUnnamed "rs-scope-unnamed" ["rs.scope-in-challenge"] "The 403 challenge does not name the scope.";
+    RsNoChallenge "rs-no-challenge" ["rs.no-token"] "The 401 has no WWW-Authenticate.";
+    RsErrorWithoutToken "rs-error-without-token" ["rs.no-token"] "A request without a token is answered with an error code.";
+    RsChallengeSyntax "rs-challenge-syntax" ["rs.challenge-syntax"] "The challenge's values are not quoted though they must be.";
+    RsAnyToken "rs-any-token" ["rs.garbage-token"] "Any bearer token is accepted.";
+    RsEmptyToken "rs-empty-token" ["rs.garbage-token"] "`Bearer` without a token is accepted.";
+    RsTokenPrefix "rs-token-prefix" ["rs.garbage-token"] "An opaque token need only begin like an issued one.";
+    RsTokenTail "rs-token-tail" ["rs.garbage-token"] "Characters after an issued token are ignored.";
+    RsTokenSize500 "rs-token-size-500" ["rs.garbage-token"] "A token above 4 KiB is a 500.";
+    RsRefreshToken "rs-refresh-token" ["refresh.not-an-access-token"] "Refresh tokens work as access tokens.";
+    RsQueryToken "rs-query-token" ["rs.query-token-ignored"] "access_token in the query authenticates.";
+    RsTwoMethods "rs-two-methods" ["rs.two-methods"] "Of two Authorization headers the last counts.";
+    RsSchemeCase "rs-scheme-case" ["rs.scheme-case"] "The scheme must be spelled Bearer.";
+    RsHead "rs-head-open" ["rs.every-path-guarded"] "HEAD needs no token.";
+    RsSlash "rs-slash-open" ["rs.every-path-guarded"] "With a trailing slash the route needs no token.";
+    RsOverride "rs-method-override" ["rs.every-path-guarded"] "X-HTTP-Method-Override: OPTIONS skips authentication.";
+    RsLeak "rs-leak" ["rs.no-leak-on-refusal"] "The 403 body already has the data.";
+    RsFragile "rs-fragile" ["rs.persistence"] "After one bad token everything is refused.";
+    WeakSecret "weak-secret" ["rs.jwt-weak-secret"] "Access tokens are signed with HS256 and the secret `secret`.";
+    EmptySecret "empty-secret" ["rs.jwt-weak-secret"] "Access tokens are signed with HS256 and an empty secret: the setting was never filled in.";
+
+    // The JWT access token itself.
+    JwtTyp "jwt-typ" ["jwt.header"] "Access tokens carry typ JWT, like ID tokens.";
+    JwtClaimMissing "jwt-claim-missing" ["jwt.claims"] "Access tokens lack client_id.";
+    JwtTimesText "jwt-times-text" ["jwt.claims"] "exp and iat are strings.";
+    JwtScopeLies "jwt-scope-lies" ["jwt.consistent"] "The token's scope claim has every scope, whatever was granted.";
+    JwtUnknownKey "jwt-unknown-key" ["jwt.verifies"] "The published key is not the one that signs.";
+
+    // Revocation and introspection.
+    RevokeNothing "revoke-nothing" ["revoke.refresh"] "Revocation answers 200 and does nothing.";
+    RevokeLeavesAccess "revoke-leaves-access" ["revoke.refresh-cascades"] "Revoking a refresh token leaves its access tokens alive.";
+    RevokeAccessNothing "revoke-access-nothing" ["revoke.access"] "Revoking an access token answers 200 and does nothing.";
+    RevokeAnyClient "revoke-any-client" ["revoke.other-client"] "Any client can revoke any token.";
+    RevokeUnauthenticated "revoke-unauthenticated" ["revoke.auth"] "Confidential clients need not authenticate to revoke.";
+    RevokeHintTrusted "revoke-hint-trusted" ["revoke.hint"] "A token is looked for only where token_type_hint says.";
+    RevokeUnknown400 "revoke-unknown-400" ["revoke.invalid-is-200"] "An unknown token is an error.";
+    RevokeGet "revoke-by-get" ["revoke.bad-request"] "Revocation answers GET.";
+    RevokeTooBroad "revoke-too-broad" ["revoke.refresh"] "Revoking one token ends every grant the user has given to that client.";
+    IntrospectOpen "introspect-open" ["intro.auth"] "Introspection needs no credentials.";
+    IntrospectPublic "introspect-public" ["intro.auth"] "Naming a public client is enough to introspect.";
+    IntrospectRevokedActive "introspect-revoked-active" ["intro.inactive"] "Revoked tokens are still reported active.";
+    IntrospectTalkative "introspect-talkative" ["intro.inactive"] "For an inactive token the answer says whose it was.";
+    IntrospectText "introspect-text" ["intro.active"] "active is the string \"true\".";
+    IntrospectGet "introspect-by-get" ["intro.missing-token"] "Introspection answers GET, so tokens end up in logs.";
+
+    // Rich authorization requests.
+    RarUnknownAccepted "rar-unknown-accepted" ["rar.unknown-type"] "Unknown authorization detail types are granted as asked.";
+    RarUnknownDropped "rar-unknown-dropped" ["rar.unknown-type"] "Unknown authorization detail types are dropped in silence.";
+    RarTypeCase "rar-type-case" ["rar.unknown-type"] "The type is compared without regard to case.";
+    RarFieldUnknown "rar-field-unknown" ["rar.bad-object"] "Unknown fields of a detail are passed through.";
+    RarFieldMissing "rar-field-missing" ["rar.bad-object"] "Required fields of a detail may be left out.";
+    RarFieldType "rar-field-type" ["rar.bad-object"] "The types and values of a detail's fields are not checked.";
+    RarObjectAccepted "rar-object-accepted" ["rar.not-array"] "A single object is accepted where an array is required.";
+    RarEmptyAccepted "rar-empty-accepted" ["rar.not-array"] "An empty array is accepted.";
+    RarDuplicateKeys "rar-duplicate-keys" ["rar.parser-differential"] "Duplicate keys are not noticed: the check reads the last, the page shows the first.";
+    RarNotReturned "rar-not-returned" ["rar.valid"] "The token answer lacks authorization_details.";
+    RarTokenWidens "rar-token-widens" ["rar.token-widen"] "The token request may name any valid details.";
+    RarRefreshWidens "rar-refresh-widens" ["rar.token-widen"] "The refresh request may name any valid details.";
+    RarUnenforced "rar-unenforced" ["rar.enforced-at-rs"] "The resource server does not ask for authorization details.";
+    RarActionUnenforced "rar-action-unenforced" ["rar.enforced-at-rs"] "The resource server looks at a detail's type, not at its actions.";
+    RarHidden "rar-hidden" ["rar.rs-visible"] "Authorization details are neither in the token nor in introspection.";
+    RarUnadvertised "rar-unadvertised" ["rar.metadata"] "The metadata lists a detail type that does not exist.";
+
+    // Dynamic client registration.
+    DcrScript "dcr-script-redirect" ["dcr.redirect-invalid"] "javascript: and data: redirect URIs can be registered.";
+    DcrFragment "dcr-fragment-redirect" ["dcr.redirect-invalid"] "Redirect URIs with a fragment can be registered.";
+    DcrHttp "dcr-http-redirect" ["dcr.redirect-invalid"] "http redirect URIs on any host can be registered.";
+    DcrUserinfo "dcr-userinfo-redirect" ["dcr.redirect-invalid"] "Redirect URIs with user information can be registered.";
+    DcrRelative "dcr-relative-redirect" ["dcr.redirect-invalid"] "Relative redirect URIs can be registered.";
+    DcrWildcard "dcr-wildcard" ["dcr.redirect-wildcard"] "`*` in a registered redirect URI matches anything.";
+    DcrPrivateScheme "dcr-private-scheme" ["dcr.private-scheme"] "A private-use scheme without a period can be registered.";
+    DcrReservedQuery "dcr-reserved-query" ["redirect.reserved-params"] "A redirect URI with code or state in its query can be registered, and comes back with both.";
+    DcrStatus200 "dcr-status-200" ["dcr.created"] "Registration answers 200.";
+    DcrChosenId "dcr-chosen-id" ["dcr.client-id-server-chosen"] "A client may choose its own client_id.";
+    DcrLegacyGrants "dcr-legacy-grants" ["dcr.no-legacy"] "The implicit and password grants can be registered.";
+    DcrMethodUnenforced "dcr-method-unenforced" ["dcr.enforced"] "A client registered for one authentication method may use another.";
+    DcrScopeUnenforced "dcr-scope-unenforced" ["dcr.enforced"] "The registered scope does not bound what is granted.";
+    DcrNameUnescaped "dcr-name-unescaped" ["dcr.consent-injection"] "The consent page prints client_name as HTML.";
+    DcrLogoFetched "dcr-logo-fetched" ["dcr.fetch-ssrf"] "logo_uri is fetched when a client registers.";
+    DcrPolicyFetched "dcr-policy-fetched" ["dcr.fetch-ssrf"] "policy_uri and tos_uri are fetched when a client registers.";
+    DcrSectorFetched "dcr-sector-fetched" ["dcr.fetch-ssrf"] "sector_identifier_uri is fetched when a client registers, wherever it points.";
+    DcrJwksFetchedAtOnce "dcr-jwks-fetched-at-once" ["dcr.fetch-ssrf"] "jwks_uri is fetched when a client registers, wherever it points.";
+    FetchSpecialUse "fetch-special-use" ["dcr.fetch-ssrf"] "A jwks_uri on any special-use address is fetched.";
+    FetchRedirects "fetch-redirects" ["dcr.fetch-ssrf"] "Redirects are followed when a jwks_uri is fetched, wherever they lead.";
+    DcrBadKeys "dcr-bad-keys" ["dcr.jwks-invalid"] "Private, symmetric and short keys can be registered.";
+    DcrSecretShort "dcr-secret-short" ["dcr.secret-quality"] "Issued secrets are eight digits.";
+    DcrmOpen "dcrm-open" ["dcrm.access"] "Client configuration needs no registration access token.";
+    DcrmAnyToken "dcrm-any-token" ["dcrm.access"] "Any client's registration access token will do.";
+    DcrmMerges "dcrm-merges" ["dcrm.lifecycle"] "PUT keeps what the request leaves out.";
+    DcrmUnvalidated "dcrm-unvalidated" ["dcrm.update-validated"] "PUT does not check redirect URIs.";
+    DcrmLeavesTokens "dcrm-leaves-tokens" ["dcrm.tokens-after-delete"] "Deleting a client leaves its tokens alive.";
+
+    // Whole-server faults.
+    ServerError500 "server-error-500" ["robust.no-5xx"] "A broken percent escape is a 500.";
+    StackTrace "stack-trace" ["robust.no-detail-leak"] "Token errors carry a stack trace.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_are_kebab_case_unique_and_parse_back() {
+        let mut seen = HashSet::new();
+        for fault in Fault::ALL {
+            let name = fault.name();
+            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'), "{name}");
+            assert!(seen.insert(name), "{name} twice");
+            assert_eq!(Fault::parse(name), Some(*fault));
+        }
+    }
+
+    #[test]
+    fn every_fault_says_what_it_does_and_what_it_breaks() {
+        let mut docs = HashSet::new();
+        for fault in Fault::ALL {
+            assert!(fault.doc().ends_with('.') && docs.insert(fault.doc()), "{}", fault.name());
+            assert!(fault.breaks().iter().all(|row| row.split_once('.').is_some()), "{}", fault.name());
+        }
+    }
+}

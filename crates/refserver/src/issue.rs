@@ -1,0 +1,189 @@
+//! Making codes and tokens.
+
+use jose::{base64url, random_token, sign_hs256};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    App, Fault,
+    authorize::Request,
+    state::{Access, Client, Code, Db, Grant, Refresh, now, now_ms},
+};
+
+/// Bytes of randomness in every secret: 192 bits.
+const ENTROPY: usize = 24;
+
+/// A client identifier or similar name: no secret, but not a counter either.
+pub(crate) fn identifier(prefix: &str) -> String {
+    format!("{prefix}{}", random_token(12))
+}
+
+/// A secret of the usual strength.
+pub(crate) fn secret(prefix: &str) -> String {
+    format!("{prefix}{}", random_token(ENTROPY))
+}
+
+/// Opens the grant a user has just approved.
+pub(crate) fn open_grant(app: &App, db: &mut Db, request: &Request, user: usize) -> u64 {
+    let id = db.next_serial();
+    let resources = match () {
+        () if app.broken(Fault::AudienceMissing) => Vec::new(),
+        () if app.broken(Fault::AudienceAll) => app.resource_ids(),
+        () => request.resources.clone(),
+    };
+    let grant = Grant {
+        client: request.client.id.clone(),
+        user: Some(user),
+        sub: app.users.get(user).map(|user| user.sub.clone()).unwrap_or_default(),
+        scopes: request.scopes.clone(),
+        resources,
+        details: request.details.clone(),
+        nonce: request.nonce.clone(),
+        alive: true,
+        expires: now() + app.face.lifetimes.refresh,
+    };
+    db.grants.insert(id, grant);
+    id
+}
+
+/// A code for the grant.
+pub(crate) fn code(app: &App, db: &mut Db, grant: u64, request: &Request) -> String {
+    let value = if app.broken(Fault::CodeGuessable) {
+        format!("code-{:08}", db.next_serial())
+    } else if app.broken(Fault::CodeShort) {
+        random_token(4)
+    } else if app.broken(Fault::CodeCarriesChallenge) {
+        let challenge = request.challenge.as_ref().map(|challenge| challenge.value.as_str());
+        base64url(json!({"code_challenge": challenge, "nonce": random_token(ENTROPY)}).to_string())
+    } else {
+        secret(app.face.prefixes.code)
+    };
+    let life_ms = if request.client.brief { 1000 } else { app.face.lifetimes.code * 1000 };
+    let code = Code {
+        grant,
+        client: request.client.id.clone(),
+        redirect_uri: request.redirect_uri.clone(),
+        challenge: request.challenge.clone(),
+        expires_ms: now_ms() + life_ms,
+        used: false,
+    };
+    db.codes.insert(value.clone(), code);
+    value
+}
+
+/// What an access token is for.
+pub(crate) struct Rights {
+    pub scopes: Vec<String>,
+    pub audience: Vec<String>,
+    pub details: Vec<Value>,
+    /// Comes out of a refresh.
+    pub refreshed: bool,
+}
+
+/// An access token and its lifetime in seconds.
+pub(crate) fn access(app: &App, db: &mut Db, id: u64, grant: &Grant, client: &Client, rights: Rights) -> (String, u64) {
+    let life = match () {
+        () if app.broken(Fault::AccessLongLived) => 30 * 86_400,
+        () if client.brief => 2,
+        () => app.face.lifetimes.access,
+    };
+    let issued = now();
+    let jwt = app.wants_jwt(&rights.audience) || (rights.audience.is_empty() && app.broken(Fault::AudienceMissing));
+    let record = Access {
+        grant: id,
+        client: client.id.clone(),
+        sub: grant.sub.clone(),
+        scopes: rights.scopes,
+        audience: rights.audience,
+        details: rights.details,
+        issued,
+        expires: issued + life,
+        revoked: false,
+        jwt,
+        refreshed: rights.refreshed,
+    };
+    let jti = secret(app.face.prefixes.access);
+    let token = if jwt { jwt_access(app, &jti, &record) } else { jti.clone() };
+    db.access.insert(jti, record);
+    (token, life)
+}
+
+/// RFC 9068 §2.
+fn jwt_access(app: &App, jti: &str, access: &Access) -> String {
+    let mut claims = Map::new();
+    claims.insert("iss".into(), app.issuer.clone().into());
+    claims.insert("sub".into(), access.sub.clone().into());
+    match access.audience.as_slice() {
+        [] => {}
+        [one] => drop(claims.insert("aud".into(), one.clone().into())),
+        several => drop(claims.insert("aud".into(), several.into())),
+    }
+    if !app.broken(Fault::JwtClaimMissing) {
+        claims.insert("client_id".into(), access.client.clone().into());
+    }
+    let scope = if app.broken(Fault::JwtScopeLies) {
+        app.face.scopes.iter().map(|(scope, _)| *scope).collect::<Vec<_>>().join(" ")
+    } else {
+        access.scopes.join(" ")
+    };
+    claims.insert("scope".into(), scope.into());
+    for (name, time) in [("iat", access.issued), ("exp", access.expires)] {
+        let value = if app.broken(Fault::JwtTimesText) { Value::String(time.to_string()) } else { time.into() };
+        claims.insert(name.into(), value);
+    }
+    claims.insert("jti".into(), jti.into());
+    if !access.details.is_empty() && !app.broken(Fault::RarHidden) {
+        claims.insert("authorization_details".into(), access.details.clone().into());
+    }
+    let mut header = Map::new();
+    header.insert("typ".into(), if app.broken(Fault::JwtTyp) { "JWT" } else { "at+jwt" }.into());
+    if let Some(weak) = weak_secret(app) {
+        return sign_hs256(&header, &claims, weak);
+    }
+    app.key.sign(&header, &claims)
+}
+
+/// The secret access tokens are signed with, where a fault makes them symmetric.
+pub(crate) fn weak_secret(app: &App) -> Option<&'static [u8]> {
+    match () {
+        () if app.broken(Fault::WeakSecret) => Some(b"secret"),
+        () if app.broken(Fault::EmptySecret) => Some(b""),
+        () => None,
+    }
+}
+
+/// A refresh token.
+pub(crate) fn refresh(app: &App, db: &mut Db, grant: u64, client: &Client, scopes: Vec<String>, refreshed: bool) -> String {
+    let value = if app.broken(Fault::RefreshGuessable) {
+        format!("refresh-{:08}", db.next_serial())
+    } else {
+        secret(app.face.prefixes.refresh)
+    };
+    let record = Refresh {
+        grant,
+        client: client.id.clone(),
+        scopes,
+        consumed: false,
+        revoked: false,
+        refreshed,
+        expires: now() + app.face.lifetimes.refresh,
+    };
+    db.refresh.insert(value.clone(), record);
+    value
+}
+
+/// An ID token (OpenID Connect Core §2): here so that it can be tried where an access token belongs.
+pub(crate) fn id_token(app: &App, grant: &Grant, client: &Client) -> String {
+    let issued = now();
+    let mut claims = Map::new();
+    claims.insert("iss".into(), app.issuer.clone().into());
+    claims.insert("sub".into(), grant.sub.clone().into());
+    claims.insert("aud".into(), client.id.clone().into());
+    claims.insert("iat".into(), issued.into());
+    claims.insert("exp".into(), (issued + app.face.lifetimes.access).into());
+    if let Some(nonce) = &grant.nonce {
+        claims.insert("nonce".into(), nonce.clone().into());
+    }
+    let mut header = Map::new();
+    header.insert("typ".into(), "JWT".into());
+    app.key.sign(&header, &claims)
+}

@@ -1,0 +1,129 @@
+//! What the server says about itself: RFC 8414, RFC 9728, and its keys (RFC 7517).
+
+use std::sync::Arc;
+
+use axum::{extract::State, http::HeaderMap, http::StatusCode, response::Response};
+use jose::{Alg, SigningKey};
+use serde_json::{Map, Value, json};
+
+use crate::{App, Fault, client_auth::ASSERTION_ALGS, face::ResourceData, http::json_response};
+
+const WELL_KNOWN_RESOURCE: &str = "/.well-known/oauth-protected-resource";
+
+/// Where a resource's metadata is: inserted between host and path (RFC 9728 §3.1).
+pub(crate) fn resource_path(resource: &ResourceData) -> String {
+    format!("{WELL_KNOWN_RESOURCE}{}", resource.path)
+}
+
+/// RFC 8414 §2.
+fn document(app: &App, headers: &HeaderMap) -> Map<String, Value> {
+    let mut origin = app.origin.clone();
+    if app.broken(Fault::MetadataIssuerFromHost)
+        && let Some(host) = headers.get("x-forwarded-host").and_then(|value| value.to_str().ok())
+    {
+        origin = format!("http://{host}");
+    }
+    let paths = &app.face.paths;
+    let url = |path: &str| format!("{origin}{path}");
+    let issuer = match () {
+        () if app.broken(Fault::MetadataIssuerDiffers) => "https://staging.example".to_owned(),
+        () if app.broken(Fault::MetadataIssuerSlash) => format!("{}/", app.issuer),
+        () => url(app.face.issuer_path),
+    };
+    let algs: Vec<&str> = ASSERTION_ALGS.iter().map(|alg| alg.name()).collect();
+    let mut methods = vec!["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
+    let scopes: Vec<&str> = app.face.scopes.iter().map(|(scope, _)| *scope).collect();
+    let mut document = Map::new();
+    let mut put = |name: &str, value: Value| drop(document.insert(name.to_owned(), value));
+    put("issuer", issuer.into());
+    put("authorization_endpoint", url(paths.authorize).into());
+    put("token_endpoint", url(paths.token).into());
+    put("jwks_uri", url(paths.jwks).into());
+    put("registration_endpoint", url(paths.register).into());
+    put("revocation_endpoint", url(paths.revoke).into());
+    put("introspection_endpoint", url(paths.introspect).into());
+    put("scopes_supported", scopes.into());
+    put("response_types_supported", json!(["code"]));
+    put("response_modes_supported", json!(["query"]));
+    let mut grants = vec!["authorization_code", "refresh_token", "client_credentials"];
+    if app.broken(Fault::MetadataPasswordAdvertised) || app.broken(Fault::PasswordGrant) {
+        grants.push("password");
+    }
+    put("grant_types_supported", grants.into());
+    put("token_endpoint_auth_methods_supported", methods.clone().into());
+    put("token_endpoint_auth_signing_alg_values_supported", algs.clone().into());
+    put("revocation_endpoint_auth_methods_supported", methods.clone().into());
+    put("revocation_endpoint_auth_signing_alg_values_supported", algs.into());
+    methods.retain(|method| *method == "client_secret_basic");
+    put("introspection_endpoint_auth_methods_supported", methods.into());
+    let pkce = if app.broken(Fault::MetadataPlainAdvertised) { json!(["S256", "plain"]) } else { json!(["S256"]) };
+    put("code_challenge_methods_supported", pkce);
+    if !app.broken(Fault::IssUnadvertised) {
+        put("authorization_response_iss_parameter_supported", true.into());
+    }
+    let mut details: Vec<&str> = app.face.details.iter().map(|kind| kind.name).collect();
+    if app.broken(Fault::RarUnadvertised) {
+        details.push("transfer");
+    }
+    if !details.is_empty() {
+        put("authorization_details_types_supported", details.into());
+    }
+    put("protected_resources", app.resource_ids().into());
+    put("subject_types_supported", json!(["public"]));
+    put("id_token_signing_alg_values_supported", json!(["ES256"]));
+    if app.broken(Fault::MetadataEmptyArray) {
+        put("ui_locales_supported", json!([]));
+    }
+    document
+}
+
+/// `/.well-known/oauth-authorization-server`.
+pub(crate) async fn authorization_server(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    json_response(StatusCode::OK, &document(&app, &headers).into())
+}
+
+/// `/.well-known/openid-configuration`: the same content.
+pub(crate) async fn openid(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    let mut document = document(&app, &headers);
+    if app.broken(Fault::MetadataOidcDisagrees) {
+        document.insert("token_endpoint".into(), app.url("/v1/token").into());
+    }
+    json_response(StatusCode::OK, &document.into())
+}
+
+/// RFC 9728 §2.
+pub(crate) fn protected_resource(app: &App, resource: &'static ResourceData) -> Response {
+    let resource = if app.broken(Fault::PrmSameForAll) { app.face.resources.first().unwrap_or(resource) } else { resource };
+    let mut scopes: Vec<&str> = resource.routes.iter().map(|route| route.scope).collect();
+    scopes.dedup();
+    let id = if app.broken(Fault::PrmResourceDiffers) { app.origin.clone() } else { app.url(resource.path) };
+    let body = json!({
+        "resource": id,
+        "authorization_servers": [app.issuer],
+        "scopes_supported": scopes,
+        "bearer_methods_supported": ["header"],
+        "resource_name": format!("Resource server {}", resource.name),
+    });
+    json_response(StatusCode::OK, &body)
+}
+
+/// The key set.
+pub(crate) async fn jwks(State(app): State<Arc<App>>) -> Response {
+    let mut keys = vec![app.key.public_jwk()];
+    if app.broken(Fault::JwtUnknownKey) {
+        keys = vec![SigningKey::generate(Alg::ES256).with_kid(app.key.kid()).public_jwk()];
+    }
+    if app.broken(Fault::JwksPrivateKey)
+        && let Some(key) = keys.first_mut().and_then(Value::as_object_mut)
+    {
+        // The member alone is the leak a client can see; whether it is the true exponent it cannot know.
+        key.insert("d".into(), jose::random_token(32).into());
+    }
+    if app.broken(Fault::JwksSymmetricKey) {
+        keys.push(json!({"kty": "oct", "kid": "hmac", "alg": "HS256", "use": "sig", "k": jose::random_token(32)}));
+    }
+    if app.broken(Fault::JwksDuplicateKid) {
+        keys.push(SigningKey::generate(Alg::ES256).with_kid(app.key.kid()).public_jwk());
+    }
+    json_response(StatusCode::OK, &json!({"keys": keys}))
+}

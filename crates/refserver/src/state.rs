@@ -1,0 +1,293 @@
+//! Everything the server remembers, behind one lock. Handlers take the lock, decide and change in one go, so that "once" means once.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use jose::{Jwks, SigningKey, random_token};
+use serde_json::{Map, Value};
+
+use crate::{Facts, Fault, UserFact, face::FaceData, pkce::Challenge};
+
+/// Above this many entries of one kind the oldest expired ones are thrown out, then nothing new is taken.
+const CAPACITY: usize = 50_000;
+
+/// The running server.
+pub(crate) struct App {
+    pub face: &'static FaceData,
+    /// `http://127.0.0.1:PORT`, the prefix of every URL.
+    pub origin: String,
+    pub issuer: String,
+    pub facts: Facts,
+    pub key: SigningKey,
+    pub jwks: Jwks,
+    pub users: Vec<User>,
+    faults: Vec<Fault>,
+    db: Mutex<Db>,
+}
+
+/// A person who can log in.
+pub(crate) struct User {
+    /// The subject identifier.
+    pub sub: String,
+    /// What the login page asks for, by field name.
+    pub fields: Vec<(String, String)>,
+}
+
+impl User {
+    pub fn new(fact: &UserFact) -> User {
+        User { sub: format!("user-{}", random_token(12)), fields: fact.fields.clone() }
+    }
+
+    /// The first field: what people call themselves.
+    pub fn login_name(&self) -> &str {
+        self.fields.first().map_or("", |(_, value)| value)
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Db {
+    pub clients: HashMap<String, Client>,
+    pub sessions: HashMap<String, Session>,
+    pub interactions: HashMap<String, Interaction>,
+    pub grants: HashMap<u64, Grant>,
+    pub codes: HashMap<String, Code>,
+    /// By token text if opaque, by `jti` if a JWT.
+    pub access: HashMap<String, Access>,
+    pub refresh: HashMap<String, Refresh>,
+    /// `jti` of client assertions seen.
+    pub assertions: HashMap<String, u64>,
+    /// Counts up; for grants, and for the faults that make guessable values.
+    pub serial: u64,
+    /// Set by a fault: the resource servers have given up.
+    pub broken_down: bool,
+}
+
+/// A registered client.
+#[derive(Clone, Default)]
+pub(crate) struct Client {
+    pub id: String,
+    /// The name in [`Facts`]; empty for dynamically registered ones.
+    pub name: String,
+    /// What the consent page calls it. Hostile.
+    pub title: String,
+    pub secret: Option<String>,
+    /// `token_endpoint_auth_method`.
+    pub auth: String,
+    pub redirect_uris: Vec<String>,
+    pub grant_types: Vec<String>,
+    /// What it may ask for; `None`: every scope.
+    pub scope: Option<Vec<String>>,
+    pub pkce_optional: bool,
+    pub brief: bool,
+    pub introspects: bool,
+    pub jwks: Option<Value>,
+    pub jwks_uri: Option<String>,
+    /// RFC 7592.
+    pub registration_token: Option<String>,
+    /// What was registered, as the registration answer shows it.
+    pub metadata: Map<String, Value>,
+}
+
+impl Client {
+    pub fn is_public(&self) -> bool {
+        self.auth == "none"
+    }
+
+    pub fn may(&self, grant_type: &str) -> bool {
+        self.grant_types.iter().any(|own| own == grant_type)
+    }
+}
+
+/// A browser.
+#[derive(Clone, Default)]
+pub(crate) struct Session {
+    pub user: Option<usize>,
+    /// Clients this person has approved in this session.
+    pub approved: Vec<String>,
+    pub expires: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Login,
+    Consent,
+    Approved,
+    Denied,
+}
+
+/// One authorization request on its way through login and consent.
+#[derive(Clone)]
+pub(crate) struct Interaction {
+    pub request: crate::authorize::Request,
+    pub session: String,
+    pub csrf: String,
+    pub user: Option<usize>,
+    pub phase: Phase,
+    pub expires: u64,
+}
+
+/// What a user (or, without one, a client for itself) has been granted.
+#[derive(Clone, Debug)]
+pub(crate) struct Grant {
+    pub client: String,
+    pub user: Option<usize>,
+    pub sub: String,
+    pub scopes: Vec<String>,
+    pub resources: Vec<String>,
+    pub details: Vec<Value>,
+    pub nonce: Option<String>,
+    pub alive: bool,
+    pub expires: u64,
+}
+
+/// An authorization code.
+#[derive(Clone)]
+pub(crate) struct Code {
+    pub grant: u64,
+    pub client: String,
+    pub redirect_uri: String,
+    pub challenge: Option<Challenge>,
+    /// Milliseconds since the epoch.
+    pub expires_ms: u64,
+    pub used: bool,
+}
+
+/// An access token.
+#[derive(Clone, Debug)]
+pub(crate) struct Access {
+    pub grant: u64,
+    pub client: String,
+    pub sub: String,
+    pub scopes: Vec<String>,
+    pub audience: Vec<String>,
+    pub details: Vec<Value>,
+    pub issued: u64,
+    pub expires: u64,
+    pub revoked: bool,
+    pub jwt: bool,
+    /// Came out of a refresh, not straight from a code.
+    pub refreshed: bool,
+}
+
+/// A refresh token.
+#[derive(Clone, Debug)]
+pub(crate) struct Refresh {
+    pub grant: u64,
+    pub client: String,
+    /// What this token may be used for; the grant's unless a fault shrinks it.
+    pub scopes: Vec<String>,
+    pub consumed: bool,
+    pub revoked: bool,
+    pub refreshed: bool,
+    pub expires: u64,
+}
+
+/// The time since the epoch.
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// Seconds since the epoch.
+pub(crate) fn now() -> u64 {
+    since_epoch().as_secs()
+}
+
+/// Milliseconds since the epoch.
+pub(crate) fn now_ms() -> u64 {
+    u64::try_from(since_epoch().as_millis()).unwrap_or(u64::MAX)
+}
+
+impl App {
+    pub fn new(face: &'static FaceData, origin: String, facts: Facts, faults: Vec<Fault>, users: Vec<User>) -> App {
+        let key = SigningKey::generate(jose::Alg::ES256);
+        let jwks = Jwks::from_json(&key.public_jwks()).unwrap_or_default();
+        let issuer = facts.issuer.clone();
+        App { face, origin, issuer, facts, key, jwks, users, faults, db: Mutex::default() }
+    }
+
+    /// Whether this fault is switched on.
+    pub fn broken(&self, fault: Fault) -> bool {
+        self.faults.contains(&fault)
+    }
+
+    /// The lock over everything remembered. A panic elsewhere must not take the server down with it.
+    pub fn db(&self) -> MutexGuard<'_, Db> {
+        self.db.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The absolute URL of a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.origin)
+    }
+
+    /// The resource identifiers, in the order of the face.
+    pub fn resource_ids(&self) -> Vec<String> {
+        self.face.resources.iter().map(|resource| self.url(resource.path)).collect()
+    }
+
+    /// Whether JWTs are the form for this audience: they are as soon as one member reads them.
+    pub fn wants_jwt(&self, audience: &[String]) -> bool {
+        self.face
+            .resources
+            .iter()
+            .any(|resource| resource.format == crate::face::Format::Jwt && audience.contains(&self.url(resource.path)))
+    }
+
+    /// The user a subject identifier or login name stands for.
+    pub fn user_named(&self, name: &str) -> Option<usize> {
+        self.users.iter().position(|user| user.sub == name || user.login_name() == name)
+    }
+}
+
+impl Db {
+    pub fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+
+    /// Makes room: what has expired goes. Cheap as long as there is little.
+    pub fn prune(&mut self) {
+        let now = now();
+        // Used codes and consumed refresh tokens stay until then: their replay must be noticed.
+        if self.codes.len() > CAPACITY {
+            self.codes.retain(|_, code| code.expires_ms / 1000 + 600 > now);
+        }
+        if self.sessions.len() > CAPACITY {
+            self.sessions.retain(|_, session| session.expires > now);
+        }
+        if self.interactions.len() > CAPACITY {
+            self.interactions.retain(|_, interaction| interaction.expires > now);
+        }
+        if self.access.len() > CAPACITY {
+            self.access.retain(|_, access| access.expires > now);
+        }
+        if self.refresh.len() > CAPACITY {
+            self.refresh.retain(|_, refresh| refresh.expires > now);
+        }
+        if self.grants.len() > CAPACITY {
+            self.grants.retain(|_, grant| grant.expires > now);
+        }
+        if self.assertions.len() > CAPACITY {
+            self.assertions.retain(|_, expires| *expires > now);
+        }
+    }
+
+    /// Whether something new of the kind that grows fastest can still be taken.
+    pub fn full(&self) -> bool {
+        self.sessions.len() > 2 * CAPACITY || self.interactions.len() > 2 * CAPACITY || self.clients.len() > CAPACITY
+    }
+
+    /// Ends a grant and, with it, every token that came out of it.
+    pub fn end_grant(&mut self, id: u64) {
+        if let Some(grant) = self.grants.get_mut(&id) {
+            grant.alive = false;
+        }
+    }
+
+    pub fn grant_alive(&self, id: u64) -> bool {
+        self.grants.get(&id).is_some_and(|grant| grant.alive)
+    }
+}
