@@ -126,11 +126,12 @@ impl Jwk {
 
     /// Whether the key fits the algorithm and stands for a possible public key: a point on the curve, an RSA modulus of 2048 to 8192 bits.
     pub fn is_valid(&self, alg: Alg) -> bool {
-        let algorithm: &'static dyn signature::VerificationAlgorithm = match (alg.curve(), alg.rsa()) {
-            (Some(curve), _) => curve.verification,
-            (_, Some((_, parameters))) => parameters,
-            _ => &signature::ED25519,
-        };
+        let algorithm: &'static dyn signature::VerificationAlgorithm =
+            match (alg.curve(), alg.rsa()) {
+                (Some(curve), _) => curve.verification,
+                (_, Some((_, parameters))) => parameters,
+                _ => &signature::ED25519,
+            };
         let bytes = match alg.kty() {
             "EC" => alg.curve().and_then(|curve| self.point(curve.size)),
             "RSA" => {
@@ -140,7 +141,8 @@ impl Jwk {
             }
             _ => self.bytes("x"),
         };
-        self.fits(alg) && bytes.is_some_and(|bytes| signature::ParsedPublicKey::new(algorithm, bytes).is_ok())
+        self.fits(alg)
+            && bytes.is_some_and(|bytes| signature::ParsedPublicKey::new(algorithm, bytes).is_ok())
     }
 
     /// The SHA-256 thumbprint, base64url (RFC 7638 §3). `None` when a required member is missing or the type is unknown.

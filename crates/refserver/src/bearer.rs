@@ -12,7 +12,6 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bearer {
     pub sub: String,
-    pub client: String,
     pub scopes: Vec<String>,
     pub details: Vec<Value>,
 }
@@ -22,11 +21,23 @@ pub(crate) async fn judge(app: &App, name: &str, id: &str, token: &str) -> Optio
     if app.broken(Fault::RsAnyToken) || (app.broken(Fault::RsEmptyToken) && token.is_empty()) {
         return Some(everything(app));
     }
-    if token.matches('.').count() >= 1 { jwt(app, name, id, token).await } else { opaque(app, name, id, token) }
+    if token.matches('.').count() >= 1 {
+        jwt(app, name, id, token).await
+    } else {
+        opaque(app, name, id, token)
+    }
 }
 
 fn everything(app: &App) -> Bearer {
-    Bearer { scopes: app.face.scopes.iter().map(|(scope, _)| (*scope).to_owned()).collect(), ..Bearer::default() }
+    Bearer {
+        scopes: app
+            .face
+            .scopes
+            .iter()
+            .map(|(scope, _)| (*scope).to_owned())
+            .collect(),
+        ..Bearer::default()
+    }
 }
 
 fn audience_fits(app: &App, name: &str, id: &str, audience: &[String]) -> bool {
@@ -34,7 +45,8 @@ fn audience_fits(app: &App, name: &str, id: &str, audience: &[String]) -> bool {
         || (name == "a" && app.broken(Fault::RsAudienceA))
         || (name == "b" && app.broken(Fault::RsAudienceB))
         || (audience.is_empty() && app.broken(Fault::AudienceMissing))
-        || (app.broken(Fault::ResourceSpelling) && audience.iter().any(|own| own.trim_end_matches('/') == id))
+        || (app.broken(Fault::ResourceSpelling)
+            && audience.iter().any(|own| own.trim_end_matches('/') == id))
 }
 
 fn opaque(app: &App, name: &str, id: &str, token: &str) -> Option<Bearer> {
@@ -42,22 +54,30 @@ fn opaque(app: &App, name: &str, id: &str, token: &str) -> Option<Bearer> {
     if app.broken(Fault::RsRefreshToken)
         && let Some(refresh) = db.refresh.get(token).filter(|refresh| !refresh.revoked)
     {
-        return Some(Bearer { client: refresh.client.clone(), scopes: refresh.scopes.clone(), ..Bearer::default() });
+        return Some(Bearer {
+            scopes: refresh.scopes.clone(),
+            ..Bearer::default()
+        });
     }
     let near = |known: &str| {
         (app.broken(Fault::RsTokenTail) && token.starts_with(known))
-            || (app.broken(Fault::RsTokenPrefix) && known.get(..12).is_some_and(|head| token.starts_with(head)))
+            || (app.broken(Fault::RsTokenPrefix)
+                && known.get(..12).is_some_and(|head| token.starts_with(head)))
     };
     let access = db
         .access
         .get(token)
-        .or_else(|| db.access.iter().find(|(known, access)| !access.jwt && near(known)).map(|(_, access)| access))
+        .or_else(|| {
+            db.access
+                .iter()
+                .find(|(known, access)| !access.jwt && near(known))
+                .map(|(_, access)| access)
+        })
         .filter(|access| !access.jwt)?;
     let alive = (!access.revoked && db.grant_alive(access.grant)) || app.broken(Fault::RsRevoked);
     let fresh = access.expires > now() || app.broken(Fault::RsExpired);
     (alive && fresh && audience_fits(app, name, id, &access.audience)).then(|| Bearer {
         sub: access.sub.clone(),
-        client: access.client.clone(),
         scopes: access.scopes.clone(),
         details: access.details.clone(),
     })
@@ -66,17 +86,28 @@ fn opaque(app: &App, name: &str, id: &str, token: &str) -> Option<Bearer> {
 /// RFC 9068 §4.
 async fn jwt(app: &App, name: &str, id: &str, text: &str) -> Option<Bearer> {
     let unsigned = format!("{text}.");
-    let text = if app.broken(Fault::RsSignatureStripped) && text.matches('.').count() == 1 { &unsigned } else { text };
+    let text = if app.broken(Fault::RsSignatureStripped) && text.matches('.').count() == 1 {
+        &unsigned
+    } else {
+        text
+    };
     let token = Token::parse(text).ok()?;
     if !authentic(app, text, &token).await {
         return None;
     }
     let claims = &token.claims;
-    let typ = token.header_str("typ").unwrap_or_default().to_ascii_lowercase();
+    let typ = token
+        .header_str("typ")
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     if app.broken(Fault::RsIdToken) && typ == "jwt" {
-        return Some(Bearer { sub: token.claim_str("sub").unwrap_or_default().to_owned(), ..everything(app) });
+        return Some(Bearer {
+            sub: token.claim_str("sub").unwrap_or_default().to_owned(),
+            ..everything(app)
+        });
     }
-    let access_type = matches!(typ.as_str(), "at+jwt" | "application/at+jwt") || (app.broken(Fault::JwtTyp) && typ == "jwt");
+    let access_type = matches!(typ.as_str(), "at+jwt" | "application/at+jwt")
+        || (app.broken(Fault::JwtTyp) && typ == "jwt");
     // A signature that is not checked, or that the token itself vouches for, says nothing about typ either.
     if !access_type && !app.broken(Fault::RsSignature) {
         return None;
@@ -93,7 +124,10 @@ async fn jwt(app: &App, name: &str, id: &str, text: &str) -> Option<Bearer> {
     }
     let texts = |value: Option<&Value>| match value {
         Some(Value::String(one)) => vec![one.clone()],
-        Some(Value::Array(several)) => several.iter().filter_map(|one| one.as_str().map(str::to_owned)).collect(),
+        Some(Value::Array(several)) => several
+            .iter()
+            .filter_map(|one| one.as_str().map(str::to_owned))
+            .collect(),
         _ => Vec::new(),
     };
     if !audience_fits(app, name, id, &texts(claims.get("aud"))) {
@@ -104,21 +138,40 @@ async fn jwt(app: &App, name: &str, id: &str, text: &str) -> Option<Bearer> {
     }
     Some(Bearer {
         sub: token.claim_str("sub")?.to_owned(),
-        client: token.claim_str("client_id").unwrap_or_default().to_owned(),
-        scopes: token.claim_str("scope").unwrap_or_default().split(' ').map(str::to_owned).collect(),
-        details: claims.get("authorization_details").and_then(Value::as_array).cloned().unwrap_or_else(|| hidden_details(app, &token)),
+        scopes: token
+            .claim_str("scope")
+            .unwrap_or_default()
+            .split(' ')
+            .map(str::to_owned)
+            .collect(),
+        details: claims
+            .get("authorization_details")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_else(|| hidden_details(app, &token)),
     })
 }
 
 /// Grant status: a revoked token is refused at once, however long it was meant to live.
 fn alive(app: &App, db: &Db, jti: &str) -> bool {
-    app.broken(Fault::RsRevoked) || db.access.get(jti).is_some_and(|access| access.jwt && !access.revoked && db.grant_alive(access.grant))
+    app.broken(Fault::RsRevoked)
+        || db
+            .access
+            .get(jti)
+            .is_some_and(|access| access.jwt && !access.revoked && db.grant_alive(access.grant))
 }
 
 /// Where a fault keeps the details out of the token, the resource server still knows them.
 fn hidden_details(app: &App, token: &Token) -> Vec<Value> {
-    let jti = token.claim_str("jti").filter(|_| app.broken(Fault::RarHidden)).unwrap_or_default();
-    app.db().access.get(jti).map(|access| access.details.clone()).unwrap_or_default()
+    let jti = token
+        .claim_str("jti")
+        .filter(|_| app.broken(Fault::RarHidden))
+        .unwrap_or_default();
+    app.db()
+        .access
+        .get(jti)
+        .map(|access| access.details.clone())
+        .unwrap_or_default()
 }
 
 /// Whether the issuer has signed this: ES256 with its own key, found by `kid`, no extension (RFC 8725 §3.1, §3.2).
@@ -142,27 +195,46 @@ async fn by_fault(app: &App, text: &str, token: &Token) -> bool {
     {
         return true;
     }
-    if (app.broken(Fault::RsAlgNone) && alg == "none") || (app.broken(Fault::RsAlgNoneCased) && alg != "none" && alg.eq_ignore_ascii_case("none")) {
+    if (app.broken(Fault::RsAlgNone) && alg == "none")
+        || (app.broken(Fault::RsAlgNoneCased) && alg != "none" && alg.eq_ignore_ascii_case("none"))
+    {
         return true;
     }
     let kid = token.header_str("kid").unwrap_or_default();
     let guessed = [
-        app.broken(Fault::RsHs256Pem).then(|| own().and_then(Jwk::to_pem)).flatten(),
-        app.broken(Fault::RsHs256Jwk).then(|| own().map(|key| key.to_json().to_string())).flatten(),
+        app.broken(Fault::RsHs256Pem)
+            .then(|| own().and_then(Jwk::to_pem))
+            .flatten(),
+        app.broken(Fault::RsHs256Jwk)
+            .then(|| own().map(|key| key.to_json().to_string()))
+            .flatten(),
         (app.broken(Fault::RsKidPath) && kid.ends_with("/dev/null")).then(String::new),
-        app.broken(Fault::RsKidSql).then(|| kid.split('\'').nth(2).map(str::to_owned)).flatten().filter(|_| kid.contains("UNION SELECT")),
+        app.broken(Fault::RsKidSql)
+            .then(|| kid.split('\'').nth(2).map(str::to_owned))
+            .flatten()
+            .filter(|_| kid.contains("UNION SELECT")),
     ];
-    if guessed.iter().flatten().any(|secret| jose::verify_hs256(text, secret.as_bytes()).is_ok()) {
+    if guessed
+        .iter()
+        .flatten()
+        .any(|secret| jose::verify_hs256(text, secret.as_bytes()).is_ok())
+    {
         return true;
     }
-    if app.broken(Fault::RsKidOnly) && own().and_then(Jwk::kid) == Some(kid) && token.signature.len() == 64 && alg == "ES256" {
+    if app.broken(Fault::RsKidOnly)
+        && own().and_then(Jwk::kid) == Some(kid)
+        && token.signature.len() == 64
+        && alg == "ES256"
+    {
         return true;
     }
     if app.broken(Fault::RsEmbeddedJwk)
         && let Some(key) = token.header.get("jwk").and_then(Jwk::from_json)
         && let Some(alg) = Alg::parse(alg)
     {
-        return key.verify(alg, token.signing_input.as_bytes(), &token.signature).is_ok();
+        return key
+            .verify(alg, token.signing_input.as_bytes(), &token.signature)
+            .is_ok();
     }
     if alg == "ES256" && degenerate(app, token) {
         return true;
@@ -174,13 +246,19 @@ async fn by_fault(app: &App, text: &str, token: &Token) -> bool {
 fn degenerate(app: &App, token: &Token) -> bool {
     let signature = token.signature.as_slice();
     let own = |signature: &[u8]| {
-        app.jwks.find(token.header_str("kid"), Alg::ES256).is_ok_and(|key| key.verify(Alg::ES256, token.signing_input.as_bytes(), signature).is_ok())
+        app.jwks
+            .find(token.header_str("kid"), Alg::ES256)
+            .is_ok_and(|key| {
+                key.verify(Alg::ES256, token.signing_input.as_bytes(), signature)
+                    .is_ok()
+            })
     };
     let order = base64url_decode("_____wAAAAD__________7zm-q2nF56E87nKwvxjJVE").unwrap_or_default();
     (app.broken(Fault::RsSignatureZero) && signature == [0; 64])
         || (app.broken(Fault::RsSignatureOrder) && signature == [order.as_slice(), &order].concat())
         || (app.broken(Fault::RsSignatureTrailing) && signature.len() > 64 && own(&signature[..64]))
-        || (app.broken(Fault::RsSignatureDer) && from_der(signature).is_some_and(|fixed| own(&fixed)))
+        || (app.broken(Fault::RsSignatureDer)
+            && from_der(signature).is_some_and(|fixed| own(&fixed)))
 }
 
 /// r ‖ s out of a DER SEQUENCE of two INTEGERs.
@@ -189,7 +267,11 @@ fn from_der(signature: &[u8]) -> Option<Vec<u8>> {
         let (tag, rest) = bytes.split_first()?;
         let (length, rest) = rest.split_first()?;
         let (number, rest) = rest.split_at_checked(usize::from(*length))?;
-        let digits: Vec<u8> = number.iter().copied().skip_while(|byte| *byte == 0).collect();
+        let digits: Vec<u8> = number
+            .iter()
+            .copied()
+            .skip_while(|byte| *byte == 0)
+            .collect();
         let padding = 32usize.checked_sub(digits.len())?;
         (*tag == 2).then(|| ([vec![0; padding], digits].concat(), rest))
     }
@@ -211,13 +293,25 @@ async fn fetched(app: &App, token: &Token) -> bool {
     if app.broken(Fault::RsIssuerTrusted)
         && let Some(iss) = token.claim_str("iss").filter(|iss| *iss != app.issuer)
     {
-        let metadata = fetch::carelessly(&format!("{}/.well-known/openid-configuration", iss.trim_end_matches('/'))).await;
-        let document: Option<Value> = metadata.ok().and_then(|body| serde_json::from_slice(&body).ok());
-        urls.extend(document.and_then(|document| document.get("jwks_uri")?.as_str().map(str::to_owned)));
+        let metadata = fetch::carelessly(&format!(
+            "{}/.well-known/openid-configuration",
+            iss.trim_end_matches('/')
+        ))
+        .await;
+        let document: Option<Value> = metadata
+            .ok()
+            .and_then(|body| serde_json::from_slice(&body).ok());
+        urls.extend(
+            document.and_then(|document| document.get("jwks_uri")?.as_str().map(str::to_owned)),
+        );
     }
     for url in urls {
-        let Ok(body) = fetch::carelessly(&url).await else { continue };
-        let jwks = serde_json::from_slice(&body).ok().and_then(|document: Value| Jwks::from_json(&document).ok());
+        let Ok(body) = fetch::carelessly(&url).await else {
+            continue;
+        };
+        let jwks = serde_json::from_slice(&body)
+            .ok()
+            .and_then(|document: Value| Jwks::from_json(&document).ok());
         if jwks.is_some_and(|jwks| token.verify(&jwks, Alg::ALL).is_ok()) {
             return true;
         }

@@ -19,13 +19,28 @@ const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-be
 /// What a client has shown.
 enum Shown {
     Nothing,
-    Secret { secret: String, method: &'static str },
+    Secret {
+        secret: String,
+        method: &'static str,
+    },
     Assertion(String),
 }
 
 /// The client a request comes from. `lenient`: a fault of the endpoint lets the secret be left out.
-pub(crate) async fn authenticate(app: &App, headers: &HeaderMap, params: &Params, lenient: bool) -> Result<Client, Response> {
-    let bad_request = |what: &str| Err(token::fail(app, StatusCode::BAD_REQUEST, "invalid_request", what));
+pub(crate) async fn authenticate(
+    app: &App,
+    headers: &HeaderMap,
+    params: &Params,
+    lenient: bool,
+) -> Result<Client, Response> {
+    let bad_request = |what: &str| {
+        Err(token::fail(
+            app,
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            what,
+        ))
+    };
     let Ok(authorization) = http::single(headers, header::AUTHORIZATION) else {
         return bad_request("more than one Authorization header");
     };
@@ -34,8 +49,15 @@ pub(crate) async fn authenticate(app: &App, headers: &HeaderMap, params: &Params
     let (id, shown) = match authorization {
         Some(value) => {
             basic = true;
-            let Some((id, secret)) = read_basic(app, value) else { return Err(refused(app, true, "the Authorization header is not Basic credentials")) };
-            let twice = params.get("client_secret").is_some() || params.get("client_assertion").is_some();
+            let Some((id, secret)) = read_basic(app, value) else {
+                return Err(refused(
+                    app,
+                    true,
+                    "the Authorization header is not Basic credentials",
+                ));
+            };
+            let twice =
+                params.get("client_secret").is_some() || params.get("client_assertion").is_some();
             if twice && !app.broken(Fault::MultipleAuthAccepted) {
                 return bad_request("more than one way of client authentication");
             }
@@ -43,7 +65,13 @@ pub(crate) async fn authenticate(app: &App, headers: &HeaderMap, params: &Params
                 Some(other) if other != id && !app.broken(Fault::AuthClientMismatch) => {
                     return bad_request("client_id is not the authenticated client");
                 }
-                _ => (id, Shown::Secret { secret, method: "client_secret_basic" }),
+                _ => (
+                    id,
+                    Shown::Secret {
+                        secret,
+                        method: "client_secret_basic",
+                    },
+                ),
             }
         }
         None => match (params.get("client_assertion"), params.get("client_secret")) {
@@ -52,35 +80,62 @@ pub(crate) async fn authenticate(app: &App, headers: &HeaderMap, params: &Params
                 if params.get("client_assertion_type") != Some(ASSERTION_TYPE) {
                     return bad_request("client_assertion_type is missing or unknown");
                 }
-                let subject = Token::parse(assertion).ok().and_then(|token| token.claim_str("sub").map(str::to_owned));
-                let Some(id) = subject else { return Err(refused(app, false, "the client assertion is not a JWT with a sub")) };
+                let subject = Token::parse(assertion)
+                    .ok()
+                    .and_then(|token| token.claim_str("sub").map(str::to_owned));
+                let Some(id) = subject else {
+                    return Err(refused(
+                        app,
+                        false,
+                        "the client assertion is not a JWT with a sub",
+                    ));
+                };
                 if body_id.is_some_and(|other| other != id) {
                     return bad_request("client_id is not the authenticated client");
                 }
                 (id, Shown::Assertion(assertion.to_owned()))
             }
             (None, secret) => {
-                let Some(id) = body_id.map(str::to_owned).or_else(|| client_of_code(app, params)) else {
+                let Some(id) = body_id
+                    .map(str::to_owned)
+                    .or_else(|| client_of_code(app, params))
+                else {
                     return bad_request("client_id is required");
                 };
                 match secret {
-                    Some(secret) => (id, Shown::Secret { secret: secret.to_owned(), method: "client_secret_post" }),
-                    None if params.sent("client_secret") && app.broken(Fault::SecretEmpty) => {
-                        (id, Shown::Secret { secret: String::new(), method: "client_secret_post" })
-                    }
+                    Some(secret) => (
+                        id,
+                        Shown::Secret {
+                            secret: secret.to_owned(),
+                            method: "client_secret_post",
+                        },
+                    ),
+                    None if params.sent("client_secret") && app.broken(Fault::SecretEmpty) => (
+                        id,
+                        Shown::Secret {
+                            secret: String::new(),
+                            method: "client_secret_post",
+                        },
+                    ),
                     None => (id, Shown::Nothing),
                 }
             }
         },
     };
-    let Some(client) = app.db().clients.get(&id).cloned() else { return Err(refused(app, basic, "unknown client")) };
+    let Some(client) = app.db().clients.get(&id).cloned() else {
+        return Err(refused(app, basic, "unknown client"));
+    };
     match shown {
         Shown::Nothing if client.is_public() || lenient || app.broken(Fault::SecretOmitted) => {}
         Shown::Nothing => return Err(refused(app, basic, "the client must authenticate")),
         Shown::Secret { .. } if lenient => {}
         Shown::Secret { secret, method } => {
             if client.auth != method && !app.broken(Fault::DcrMethodUnenforced) {
-                return Err(refused(app, basic, "the client is not registered for this way of authentication"));
+                return Err(refused(
+                    app,
+                    basic,
+                    "the client is not registered for this way of authentication",
+                ));
             }
             if !secret_fits(app, &client, &secret) {
                 return Err(refused(app, basic, "the client secret is wrong"));
@@ -88,9 +143,15 @@ pub(crate) async fn authenticate(app: &App, headers: &HeaderMap, params: &Params
         }
         Shown::Assertion(assertion) => {
             if client.auth != "private_key_jwt" {
-                return Err(refused(app, basic, "the client is not registered for this way of authentication"));
+                return Err(refused(
+                    app,
+                    basic,
+                    "the client is not registered for this way of authentication",
+                ));
             }
-            assertion_fits(app, &client, &assertion).await.map_err(|what| refused(app, basic, what))?;
+            assertion_fits(app, &client, &assertion)
+                .await
+                .map_err(|what| refused(app, basic, what))?;
         }
     }
     // Only by fault does anything but the authenticated client count from here on.
@@ -105,10 +166,18 @@ pub(crate) async fn authenticate(app: &App, headers: &HeaderMap, params: &Params
 /// `invalid_client`: with a challenge when the client tried the Authorization header (RFC 6749 §5.2).
 fn refused(app: &App, basic: bool, what: &str) -> Response {
     let challenge = basic && !app.broken(Fault::BasicWithoutChallenge);
-    let status = if challenge { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
+    let status = if challenge {
+        StatusCode::UNAUTHORIZED
+    } else {
+        StatusCode::BAD_REQUEST
+    };
     let mut response = token::fail(app, status, "invalid_client", what);
     if challenge {
-        http::set(&mut response, header::WWW_AUTHENTICATE, "Basic realm=\"oauth\", charset=\"UTF-8\"");
+        http::set(
+            &mut response,
+            header::WWW_AUTHENTICATE,
+            "Basic realm=\"oauth\", charset=\"UTF-8\"",
+        );
     }
     response
 }
@@ -129,19 +198,30 @@ fn read_basic(app: &App, value: &str) -> Option<(String, String)> {
 }
 
 fn client_of_code(app: &App, params: &Params) -> Option<String> {
-    let code = params.get("code").filter(|_| app.broken(Fault::ClientIdOptional))?;
+    let code = params
+        .get("code")
+        .filter(|_| app.broken(Fault::ClientIdOptional))?;
     app.db().codes.get(code).map(|code| code.client.clone())
 }
 
 fn secret_fits(app: &App, client: &Client, given: &str) -> bool {
-    let Some(own) = client.secret.as_deref() else { return false };
+    let Some(own) = client.secret.as_deref() else {
+        return false;
+    };
     let (a, b) = (jose::sha256(own.as_bytes()), jose::sha256(given.as_bytes()));
     // Digests compare in a time that says nothing about the secret.
     a == b
         || app.broken(Fault::SecretUnchecked)
         || (app.broken(Fault::SecretEmpty) && given.is_empty())
-        || (app.broken(Fault::SecretPrefix) && !given.is_empty() && (own.starts_with(given) || given.starts_with(own)))
-        || (app.broken(Fault::SecretAnyClient) && app.db().clients.values().any(|other| other.secret.as_deref() == Some(given)))
+        || (app.broken(Fault::SecretPrefix)
+            && !given.is_empty()
+            && (own.starts_with(given) || given.starts_with(own)))
+        || (app.broken(Fault::SecretAnyClient)
+            && app
+                .db()
+                .clients
+                .values()
+                .any(|other| other.secret.as_deref() == Some(given)))
 }
 
 /// RFC 7523 §3.
@@ -156,24 +236,40 @@ async fn assertion_fits(app: &App, client: &Client, assertion: &str) -> Result<(
         (None, None) => return Err("the client has no keys"),
     };
     let jwks = Jwks::from_json(&document).map_err(|_| "the client's key set is malformed")?;
-    token.verify(&jwks, ASSERTION_ALGS).map_err(|_| "the client assertion's signature is wrong")?;
+    token
+        .verify(&jwks, ASSERTION_ALGS)
+        .map_err(|_| "the client assertion's signature is wrong")?;
     if token.claim_str("iss") != Some(&client.id) || token.claim_str("sub") != Some(&client.id) {
         return Err("iss and sub of the client assertion must be the client");
     }
     let us = [app.issuer.clone(), app.url(app.face.paths.token)];
     let audience = match token.claims.get("aud") {
         Some(serde_json::Value::String(one)) => us.contains(one),
-        Some(serde_json::Value::Array(several)) => several.iter().any(|one| one.as_str().is_some_and(|one| us.iter().any(|own| own == one))),
+        Some(serde_json::Value::Array(several)) => several.iter().any(|one| {
+            one.as_str()
+                .is_some_and(|one| us.iter().any(|own| own == one))
+        }),
         _ => false,
     };
     if !audience {
         return Err("the client assertion is for another server");
     }
-    let Some(expires) = token.claims.get("exp").and_then(serde_json::Value::as_u64).filter(|exp| *exp > now() && *exp < now() + 3600) else {
+    let Some(expires) = token
+        .claims
+        .get("exp")
+        .and_then(serde_json::Value::as_u64)
+        .filter(|exp| *exp > now() && *exp < now() + 3600)
+    else {
         return Err("the client assertion has expired, or lives too long");
     };
-    let Some(id) = token.claim_str("jti") else { return Err("the client assertion has no jti") };
-    match app.db().assertions.insert(format!("{} {id}", client.id), expires) {
+    let Some(id) = token.claim_str("jti") else {
+        return Err("the client assertion has no jti");
+    };
+    match app
+        .db()
+        .assertions
+        .insert(format!("{} {id}", client.id), expires)
+    {
         None => Ok(()),
         Some(_) => Err("the client assertion has been used before"),
     }

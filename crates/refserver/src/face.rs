@@ -134,8 +134,20 @@ pub(crate) struct ClientData {
     pub brief: bool,
 }
 
-const fn client(name: &'static str, auth: &'static str, kind: &'static str, redirect_uris: &'static [&'static str]) -> ClientData {
-    ClientData { name, auth, kind, redirect_uris, pkce_optional: false, brief: false }
+const fn client(
+    name: &'static str,
+    auth: &'static str,
+    kind: &'static str,
+    redirect_uris: &'static [&'static str],
+) -> ClientData {
+    ClientData {
+        name,
+        auth,
+        kind,
+        redirect_uris,
+        pkce_optional: false,
+        brief: false,
+    }
 }
 
 static REFERENCE: FaceData = FaceData {
@@ -151,7 +163,11 @@ static REFERENCE: FaceData = FaceData {
         introspect: "/introspect",
         jwks: "/jwks",
     },
-    scopes: &[("read", "Read your items"), ("write", "Change your items"), ("openid", "Know who you are")],
+    scopes: &[
+        ("read", "Read your items"),
+        ("write", "Change your items"),
+        ("openid", "Know who you are"),
+    ],
     default_scope: "read",
     resources: &[
         ResourceData {
@@ -159,39 +175,108 @@ static REFERENCE: FaceData = FaceData {
             path: "/a",
             format: Format::Jwt,
             routes: &[
-                Route { name: "a", method: "GET", path: "/a/items", scope: "read", detail: None },
-                Route { name: "write", method: "POST", path: "/a/items", scope: "write", detail: None },
-                Route { name: "pay", method: "POST", path: "/a/payments", scope: "read", detail: Some(("pay", "initiate")) },
+                Route {
+                    name: "a",
+                    method: "GET",
+                    path: "/a/items",
+                    scope: "read",
+                    detail: None,
+                },
+                Route {
+                    name: "write",
+                    method: "POST",
+                    path: "/a/items",
+                    scope: "write",
+                    detail: None,
+                },
+                Route {
+                    name: "pay",
+                    method: "POST",
+                    path: "/a/payments",
+                    scope: "read",
+                    detail: Some(("pay", "initiate")),
+                },
             ],
         },
         ResourceData {
             name: "b",
             path: "/b",
             format: Format::Opaque,
-            routes: &[Route { name: "b", method: "GET", path: "/b/items", scope: "read", detail: None }],
+            routes: &[Route {
+                name: "b",
+                method: "GET",
+                path: "/b/items",
+                scope: "read",
+                detail: None,
+            }],
         },
     ],
     default_resource: Some("a"),
     details: crate::rar::REFERENCE_TYPES,
     detail_examples: &[
-        ("pay", r#"[{"type":"pay","actions":["initiate","status"],"currency":"EUR","limit":50}]"#),
-        ("records", r#"[{"type":"records","actions":["list","read"]}]"#),
+        (
+            "pay",
+            r#"[{"type":"pay","actions":["initiate","status"],"currency":"EUR","limit":50}]"#,
+        ),
+        (
+            "records",
+            r#"[{"type":"records","actions":["list","read"]}]"#,
+        ),
     ],
-    prefixes: Prefixes { code: "", access: "", refresh: "", client: "client-", secret: "" },
-    lifetimes: Lifetimes { code: 60, access: 300, refresh: 86_400, interaction: 600 },
+    prefixes: Prefixes {
+        code: "",
+        access: "",
+        refresh: "",
+        client: "client-",
+        secret: "",
+    },
+    lifetimes: Lifetimes {
+        code: 60,
+        access: 300,
+        refresh: 86_400,
+        interaction: 600,
+    },
     login: LoginStyle::Password,
     clients: &[
         client("a", "none", "public", &["https://client-a.example/cb"]),
         client("b", "none", "public", &["https://client-b.example/cb"]),
-        client("confidential", "client_secret_basic", "confidential", &["https://confidential.example/cb"]),
-        client("confidential-b", "client_secret_post", "confidential", &["https://confidential-b.example/cb"]),
-        client("native", "none", "native", &["http://127.0.0.1/cb", "http://[::1]/cb"]),
-        client("many", "none", "public", &["https://many.example/one", "https://many.example/two"]),
+        client(
+            "confidential",
+            "client_secret_basic",
+            "confidential",
+            &["https://confidential.example/cb"],
+        ),
+        client(
+            "confidential-b",
+            "client_secret_post",
+            "confidential",
+            &["https://confidential-b.example/cb"],
+        ),
+        client(
+            "native",
+            "none",
+            "native",
+            &["http://127.0.0.1/cb", "http://[::1]/cb"],
+        ),
+        client(
+            "many",
+            "none",
+            "public",
+            &["https://many.example/one", "https://many.example/two"],
+        ),
         ClientData {
             pkce_optional: true,
-            ..client("legacy", "client_secret_basic", "confidential", &["https://legacy.example/cb"])
+            ..client(
+                "legacy",
+                "client_secret_basic",
+                "confidential",
+                &["https://legacy.example/cb"],
+            )
         },
-        ClientData { brief: true, ..client("brief", "none", "public", &["https://brief.example/cb"]) },
+        ClientData {
+            brief: true,
+            ..client("brief", "none", "public", &["https://brief.example/cb"])
+        },
         client("rs", "client_secret_basic", "confidential", &[]),
     ],
     introspection_client: "rs",

@@ -32,7 +32,10 @@ macro_rules! faults {
 impl Fault {
     /// The fault of that name.
     pub fn parse(name: &str) -> Option<Fault> {
-        Fault::ALL.iter().copied().find(|fault| fault.name() == name)
+        Fault::ALL
+            .iter()
+            .copied()
+            .find(|fault| fault.name() == name)
     }
 }
 
@@ -379,7 +382,11 @@ mod tests {
         let mut seen = HashSet::new();
         for fault in Fault::ALL {
             let name = fault.name();
-            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'), "{name}");
+            assert!(
+                name.bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
+                "{name}"
+            );
             assert!(seen.insert(name), "{name} twice");
             assert_eq!(Fault::parse(name), Some(*fault));
         }
@@ -389,8 +396,19 @@ mod tests {
     fn every_fault_says_what_it_does_and_what_it_breaks() {
         let mut docs = HashSet::new();
         for fault in Fault::ALL {
-            assert!(fault.doc().ends_with('.') && docs.insert(fault.doc()), "{}", fault.name());
-            assert!(fault.breaks().iter().all(|row| row.split_once('.').is_some()), "{}", fault.name());
+            assert!(
+                fault.doc().ends_with('.') && docs.insert(fault.doc()),
+                "{}",
+                fault.name()
+            );
+            assert!(
+                fault
+                    .breaks()
+                    .iter()
+                    .all(|row| row.split_once('.').is_some()),
+                "{}",
+                fault.name()
+            );
         }
     }
 }

@@ -43,7 +43,12 @@ fn address(url: &Url, anywhere: bool) -> Result<SocketAddr, Refused> {
 
 /// Fetches what a client has registered, by the rules.
 pub(crate) async fn registered(app: &App, url: &str) -> Result<Vec<u8>, Refused> {
-    follow(url, app.broken(Fault::FetchSpecialUse), app.broken(Fault::FetchRedirects)).await
+    follow(
+        url,
+        app.broken(Fault::FetchSpecialUse),
+        app.broken(Fault::FetchRedirects),
+    )
+    .await
 }
 
 /// Fetches without asking any rule, the way the faults do.
@@ -56,12 +61,16 @@ async fn follow(url: &str, anywhere: bool, redirects: bool) -> Result<Vec<u8>, R
     for hop in 0..4 {
         // A redirect that is followed at all leads anywhere: nobody looks again.
         let address = address(&url, anywhere || hop > 0)?;
-        let answer = tokio::time::timeout(TIMEOUT, get(&url, address)).await.map_err(|_| "the fetch took too long")??;
+        let answer = tokio::time::timeout(TIMEOUT, get(&url, address))
+            .await
+            .map_err(|_| "the fetch took too long")??;
         let (status, location, body) = read(&answer).ok_or("the answer is not HTTP")?;
         match status {
             200 => return Ok(body.to_vec()),
             301..=308 if redirects => {
-                url = location.and_then(|location| url.join(&location).ok()).ok_or("a redirect without a target")?;
+                url = location
+                    .and_then(|location| url.join(&location).ok())
+                    .ok_or("a redirect without a target")?;
             }
             _ => return Err("the answer's status is not 200"),
         }
@@ -71,13 +80,32 @@ async fn follow(url: &str, anywhere: bool, redirects: bool) -> Result<Vec<u8>, R
 
 /// HTTP/1.0, so that the answer ends with the connection and comes in one piece.
 async fn get(url: &Url, address: SocketAddr) -> Result<Vec<u8>, Refused> {
-    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let request = format!("GET {}{query} HTTP/1.0\r\nHost: {address}\r\nAccept: application/json\r\n\r\n", url.path());
-    let mut stream = TcpStream::connect(address).await.map_err(|_| "nobody answers there")?;
-    stream.write_all(request.as_bytes()).await.map_err(|_| "the connection broke")?;
+    let query = url
+        .query()
+        .map(|query| format!("?{query}"))
+        .unwrap_or_default();
+    let request = format!(
+        "GET {}{query} HTTP/1.0\r\nHost: {address}\r\nAccept: application/json\r\n\r\n",
+        url.path()
+    );
+    let mut stream = TcpStream::connect(address)
+        .await
+        .map_err(|_| "nobody answers there")?;
+    stream
+        .write_all(request.as_bytes())
+        .await
+        .map_err(|_| "the connection broke")?;
     let mut answer = Vec::new();
-    stream.take(MAX_BYTES + 1).read_to_end(&mut answer).await.map_err(|_| "the connection broke")?;
-    if answer.len() as u64 > MAX_BYTES { Err("the answer is too big") } else { Ok(answer) }
+    stream
+        .take(MAX_BYTES + 1)
+        .read_to_end(&mut answer)
+        .await
+        .map_err(|_| "the connection broke")?;
+    if answer.len() as u64 > MAX_BYTES {
+        Err("the answer is too big")
+    } else {
+        Ok(answer)
+    }
 }
 
 /// Status, Location and body.
@@ -85,9 +113,20 @@ fn read(answer: &[u8]) -> Option<(u16, Option<String>, &[u8])> {
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = std::str::from_utf8(answer.get(..end)?).ok()?;
     let mut lines = head.split("\r\n");
-    let status = lines.next()?.strip_prefix("HTTP/1.")?.get(2..5)?.parse().ok()?;
-    let location = lines.filter_map(|line| line.split_once(':')).find(|(name, _)| name.eq_ignore_ascii_case("location"));
-    Some((status, location.map(|(_, value)| value.trim().to_owned()), answer.get(end + 4..)?))
+    let status = lines
+        .next()?
+        .strip_prefix("HTTP/1.")?
+        .get(2..5)?
+        .parse()
+        .ok()?;
+    let location = lines
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("location"));
+    Some((
+        status,
+        location.map(|(_, value)| value.trim().to_owned()),
+        answer.get(end + 4..)?,
+    ))
 }
 
 #[cfg(test)]
@@ -115,7 +154,12 @@ mod tests {
 
     #[test]
     fn even_a_careless_fetch_stays_on_this_machine() {
-        for url in ["http://169.254.169.254/latest", "http://10.0.0.1:8080/", "http://example.com/", "https://127.0.0.1/"] {
+        for url in [
+            "http://169.254.169.254/latest",
+            "http://10.0.0.1:8080/",
+            "http://example.com/",
+            "https://127.0.0.1/",
+        ] {
             assert!(address(&Url::parse(url).unwrap(), true).is_err(), "{url}");
         }
     }

@@ -21,13 +21,24 @@ impl Params {
             return None;
         }
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let pairs = pairs.iter().map(|pair| (text(&pair.name), pair.value.as_deref().map(text).unwrap_or_default())).collect();
+        let pairs = pairs
+            .iter()
+            .map(|pair| {
+                (
+                    text(&pair.name),
+                    pair.value.as_deref().map(text).unwrap_or_default(),
+                )
+            })
+            .collect();
         Some(Params { pairs })
     }
 
     /// The first non-empty value.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.pairs.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+        self.pairs
+            .iter()
+            .find(|(key, value)| key == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
     }
 
     /// Whether the parameter was sent at all, empty or not.
@@ -37,13 +48,22 @@ impl Params {
 
     /// Every non-empty value in order.
     pub fn all(&self, name: &str) -> Vec<&str> {
-        self.pairs.iter().filter(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str()).collect()
+        self.pairs
+            .iter()
+            .filter(|(key, value)| key == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
+            .collect()
     }
 
     /// The first name that was sent more than once; `resource` may be (RFC 8707 §2).
     pub fn repeated(&self) -> Option<&str> {
         let names = || self.pairs.iter().map(|(key, _)| key.as_str());
-        names().enumerate().find(|(at, name)| *name != "resource" && names().take(*at).any(|earlier| earlier == *name)).map(|(_, name)| name)
+        names()
+            .enumerate()
+            .find(|(at, name)| {
+                *name != "resource" && names().take(*at).any(|earlier| earlier == *name)
+            })
+            .map(|(_, name)| name)
     }
 
     /// How often a name was sent.
@@ -85,7 +105,13 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
 fn media_type(headers: &HeaderMap) -> Option<String> {
     let mut all = headers.get_all(header::CONTENT_TYPE).iter();
     let (one, more) = (all.next()?, all.next());
-    let kind = one.to_str().ok()?.split(';').next()?.trim().to_ascii_lowercase();
+    let kind = one
+        .to_str()
+        .ok()?
+        .split(';')
+        .next()?
+        .trim()
+        .to_ascii_lowercase();
     more.is_none().then_some(kind)
 }
 
@@ -102,7 +128,9 @@ pub(crate) fn single<'h>(headers: &'h HeaderMap, name: HeaderName) -> Result<Opt
 /// The credentials of `Authorization: Bearer …`; the scheme in any case.
 pub(crate) fn bearer(value: &str) -> Option<&str> {
     let (scheme, rest) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| rest.trim_matches(' '))
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| rest.trim_matches(' '))
 }
 
 /// A cookie of that name; the first one when there are several.
@@ -143,7 +171,10 @@ pub(crate) fn secret_json(status: StatusCode, body: &Value) -> Response {
 
 /// An OAuth error answer (RFC 6749 §5.2).
 pub(crate) fn oauth_error(status: StatusCode, error: &str, description: &str) -> Response {
-    secret_json(status, &json!({"error": error, "error_description": description}))
+    secret_json(
+        status,
+        &json!({"error": error, "error_description": description}),
+    )
 }
 
 /// An HTML page that cannot be framed, cached or sniffed, and that tells nobody where it was.
@@ -152,7 +183,10 @@ pub(crate) fn page(status: StatusCode, markup: maud::Markup) -> Response {
     *response.status_mut() = status;
     for (name, value) in [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+        ),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),

@@ -25,13 +25,26 @@ const SESSION_LIFE: u64 = 3600;
 /// The browser's session, if it has a live one.
 pub(crate) fn session(app: &App, headers: &HeaderMap) -> Option<(String, Session)> {
     let id = http::cookie(headers, COOKIE)?;
-    let session = app.db().sessions.get(id).filter(|session| session.expires > now()).cloned()?;
+    let session = app
+        .db()
+        .sessions
+        .get(id)
+        .filter(|session| session.expires > now())
+        .cloned()?;
     Some((id.to_owned(), session))
 }
 
 fn set_cookie(app: &App, response: &mut Response, id: &str) {
-    let rules = if app.broken(Fault::SessionCookieOpen) { "Path=/" } else { "Path=/; HttpOnly; SameSite=Lax" };
-    http::set(response, header::SET_COOKIE, &format!("{COOKIE}={id}; {rules}"));
+    let rules = if app.broken(Fault::SessionCookieOpen) {
+        "Path=/"
+    } else {
+        "Path=/; HttpOnly; SameSite=Lax"
+    };
+    http::set(
+        response,
+        header::SET_COOKIE,
+        &format!("{COOKIE}={id}; {rules}"),
+    );
 }
 
 /// Sends the browser to the login page, or to the consent page when somebody is logged in.
@@ -47,21 +60,38 @@ pub(crate) fn begin(
     let mut db = app.db();
     db.prune();
     if db.full() {
-        return pages::refusal(app, StatusCode::SERVICE_UNAVAILABLE, "Too much is going on. Try again later.");
+        return pages::refusal(
+            app,
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Too much is going on. Try again later.",
+        );
     }
     let (session, fresh) = match session {
         Some(session) => (session, false),
         None => (random_token(24), true),
     };
     if fresh {
-        db.sessions.insert(session.clone(), Session { expires: now() + SESSION_LIFE, ..Session::default() });
+        db.sessions.insert(
+            session.clone(),
+            Session {
+                expires: now() + SESSION_LIFE,
+                ..Session::default()
+            },
+        );
     }
     let (phase, page) = match user {
         Some(_) => (Phase::Consent, app.face.paths.consent),
         None => (Phase::Login, app.face.paths.login),
     };
     let expires = now() + app.face.lifetimes.interaction;
-    let interaction = Interaction { request, session: session.clone(), csrf: random_token(24), user, phase, expires };
+    let interaction = Interaction {
+        request,
+        session: session.clone(),
+        csrf: random_token(24),
+        user,
+        phase,
+        expires,
+    };
     db.interactions.insert(id.clone(), interaction);
     drop(db);
     let Some(mut response) = http::redirect(status, &app.url(&format!("{page}/{id}"))) else {
@@ -75,20 +105,33 @@ pub(crate) fn begin(
 
 /// The interaction, if it is this browser's and in this phase.
 fn find(app: &App, db: &Db, headers: &HeaderMap, id: &str) -> Option<Interaction> {
-    let interaction = db.interactions.get(id).filter(|interaction| interaction.expires > now())?;
+    let interaction = db
+        .interactions
+        .get(id)
+        .filter(|interaction| interaction.expires > now())?;
     let own = http::cookie(headers, COOKIE) == Some(interaction.session.as_str());
     (own || app.broken(Fault::InteractionAnyBrowser)).then(|| interaction.clone())
 }
 
 fn gone(app: &App) -> Response {
-    pages::refusal(app, StatusCode::BAD_REQUEST, "There is nothing to decide here: the request has expired, is over, or began in another browser.")
+    pages::refusal(
+        app,
+        StatusCode::BAD_REQUEST,
+        "There is nothing to decide here: the request has expired, is over, or began in another browser.",
+    )
 }
 
 /// `GET` login page.
-pub(crate) async fn login_page(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+pub(crate) async fn login_page(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     let interaction = find(&app, &app.db(), &headers, &id);
     match interaction {
-        Some(interaction) if interaction.phase == Phase::Login => pages::login(&app, &id, &interaction, None),
+        Some(interaction) if interaction.phase == Phase::Login => {
+            pages::login(&app, &id, &interaction, None)
+        }
         _ => gone(&app),
     }
 }
@@ -99,26 +142,55 @@ fn form(headers: &HeaderMap, body: &[u8]) -> Option<Params> {
 }
 
 /// `POST` login page.
-pub(crate) async fn login(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
-    let Some(params) = form(&headers, &body) else { return gone(&app) };
+pub(crate) async fn login(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let Some(params) = form(&headers, &body) else {
+        return gone(&app);
+    };
     let mut db = app.db();
-    let Some(interaction) = find(&app, &db, &headers, &id).filter(|interaction| interaction.phase == Phase::Login) else {
+    let Some(interaction) =
+        find(&app, &db, &headers, &id).filter(|interaction| interaction.phase == Phase::Login)
+    else {
         drop(db);
         return gone(&app);
     };
     if params.get("csrf") != Some(interaction.csrf.as_str()) {
         drop(db);
-        return pages::refusal(&app, StatusCode::FORBIDDEN, "This form was not sent from its own page.");
+        return pages::refusal(
+            &app,
+            StatusCode::FORBIDDEN,
+            "This form was not sent from its own page.",
+        );
     }
-    let matches = |user: &&crate::state::User| user.fields.iter().all(|(name, value)| params.get(name) == Some(value.as_str()));
+    let matches = |user: &&crate::state::User| {
+        user.fields
+            .iter()
+            .all(|(name, value)| params.get(name) == Some(value.as_str()))
+    };
     let Some(user) = app.users.iter().position(|user| matches(&user)) else {
         drop(db);
-        return pages::login(&app, &id, &interaction, Some("Wrong user name or password."));
+        return pages::login(
+            &app,
+            &id,
+            &interaction,
+            Some("Wrong user name or password."),
+        );
     };
     // A new session identifier at login: the old one may be known to somebody else (session fixation).
     let fresh = random_token(24);
     db.sessions.remove(&interaction.session);
-    db.sessions.insert(fresh.clone(), Session { user: Some(user), approved: Vec::new(), expires: now() + SESSION_LIFE });
+    db.sessions.insert(
+        fresh.clone(),
+        Session {
+            user: Some(user),
+            approved: Vec::new(),
+            expires: now() + SESSION_LIFE,
+        },
+    );
     if let Some(stored) = db.interactions.get_mut(&id) {
         stored.session = fresh.clone();
         stored.csrf = random_token(24);
@@ -126,7 +198,10 @@ pub(crate) async fn login(State(app): State<Arc<App>>, Path(id): Path<String>, h
         stored.phase = Phase::Consent;
     }
     drop(db);
-    let Some(mut response) = http::redirect(StatusCode::SEE_OTHER, &app.url(&format!("{}/{id}", app.face.paths.consent))) else {
+    let Some(mut response) = http::redirect(
+        StatusCode::SEE_OTHER,
+        &app.url(&format!("{}/{id}", app.face.paths.consent)),
+    ) else {
         return gone(&app);
     };
     set_cookie(&app, &mut response, &fresh);
@@ -134,16 +209,28 @@ pub(crate) async fn login(State(app): State<Arc<App>>, Path(id): Path<String>, h
 }
 
 /// `GET` consent page.
-pub(crate) async fn consent_page(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+pub(crate) async fn consent_page(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     let interaction = find(&app, &app.db(), &headers, &id);
     match interaction {
-        Some(interaction) if interaction.phase == Phase::Consent => pages::consent(&app, &id, &interaction),
+        Some(interaction) if interaction.phase == Phase::Consent => {
+            pages::consent(&app, &id, &interaction)
+        }
         _ => gone(&app),
     }
 }
 
 /// Checks a decision and, unless `look_only`, marks it as taken.
-fn decide(app: &App, headers: &HeaderMap, id: &str, params: &Params, look_only: bool) -> Result<(Interaction, bool), Response> {
+fn decide(
+    app: &App,
+    headers: &HeaderMap,
+    id: &str,
+    params: &Params,
+    look_only: bool,
+) -> Result<(Interaction, bool), Response> {
     let mut db = app.db();
     let Some(interaction) = find(app, &db, headers, id) else {
         drop(db);
@@ -152,30 +239,50 @@ fn decide(app: &App, headers: &HeaderMap, id: &str, params: &Params, look_only: 
     let open = match interaction.phase {
         Phase::Consent => true,
         Phase::Approved => app.broken(Fault::InteractionReusable),
-        Phase::Denied => app.broken(Fault::ApproveAfterDeny) || app.broken(Fault::InteractionReusable),
+        Phase::Denied => {
+            app.broken(Fault::ApproveAfterDeny) || app.broken(Fault::InteractionReusable)
+        }
         Phase::Login => false,
     };
     // Whoever is logged in now must be the one the page was shown to.
-    let session_user = db.sessions.get(&interaction.session).filter(|session| session.expires > now()).and_then(|session| session.user);
+    let session_user = db
+        .sessions
+        .get(&interaction.session)
+        .filter(|session| session.expires > now())
+        .and_then(|session| session.user);
     if !open || interaction.user.is_none() || session_user != interaction.user {
         drop(db);
         return Err(gone(app));
     }
-    if params.get("csrf") != Some(interaction.csrf.as_str()) && !app.broken(Fault::ConsentWithoutCsrf) {
+    if params.get("csrf") != Some(interaction.csrf.as_str())
+        && !app.broken(Fault::ConsentWithoutCsrf)
+    {
         drop(db);
-        return Err(pages::refusal(app, StatusCode::FORBIDDEN, "This form was not sent from its own page."));
+        return Err(pages::refusal(
+            app,
+            StatusCode::FORBIDDEN,
+            "This form was not sent from its own page.",
+        ));
     }
     let approved = match params.get("decision") {
         Some("approve") => true,
         Some("deny") => app.broken(Fault::DenialApproves),
         _ => {
             drop(db);
-            return Err(pages::refusal(app, StatusCode::BAD_REQUEST, "Approve or deny?"));
+            return Err(pages::refusal(
+                app,
+                StatusCode::BAD_REQUEST,
+                "Approve or deny?",
+            ));
         }
     };
     if !look_only {
         if let Some(stored) = db.interactions.get_mut(id) {
-            stored.phase = if approved { Phase::Approved } else { Phase::Denied };
+            stored.phase = if approved {
+                Phase::Approved
+            } else {
+                Phase::Denied
+            };
         }
         if approved && let Some(session) = db.sessions.get_mut(&interaction.session) {
             session.approved.push(interaction.request.client.id.clone());
@@ -185,9 +292,22 @@ fn decide(app: &App, headers: &HeaderMap, id: &str, params: &Params, look_only: 
 }
 
 /// `POST` consent page: the decision, taken once.
-pub(crate) async fn consent(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
-    let Some(params) = form(&headers, &body) else { return gone(&app) };
-    let mut decision = decide(&app, &headers, &id, &params, app.broken(Fault::InteractionRace));
+pub(crate) async fn consent(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let Some(params) = form(&headers, &body) else {
+        return gone(&app);
+    };
+    let mut decision = decide(
+        &app,
+        &headers,
+        &id,
+        &params,
+        app.broken(Fault::InteractionRace),
+    );
     if app.broken(Fault::InteractionRace) && decision.is_ok() {
         tokio::time::sleep(Duration::from_millis(50)).await;
         let _marked = decide(&app, &headers, &id, &params, false);
@@ -196,12 +316,20 @@ pub(crate) async fn consent(State(app): State<Arc<App>>, Path(id): Path<String>,
         Ok(ref mut decision) => decision,
         Err(page) => return page,
     };
-    let status = if app.broken(Fault::Redirect307) { StatusCode::TEMPORARY_REDIRECT } else { StatusCode::SEE_OTHER };
+    let status = if app.broken(Fault::Redirect307) {
+        StatusCode::TEMPORARY_REDIRECT
+    } else {
+        StatusCode::SEE_OTHER
+    };
     let request = &interaction.request;
     match (interaction.user, *approved) {
         (Some(user), true) => authorize::success(&app, request, user, status),
         _ => {
-            let target = Target { uri: &request.redirect_uri, state: request.state.as_deref(), fragment: request.fragment };
+            let target = Target {
+                uri: &request.redirect_uri,
+                state: request.state.as_deref(),
+                fragment: request.fragment,
+            };
             authorize::error_redirect(&app, &target, "access_denied", "the user said no", status)
         }
     }

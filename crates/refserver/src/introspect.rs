@@ -26,7 +26,11 @@ pub(crate) async fn post(State(app): State<Arc<App>>, headers: HeaderMap, body: 
 }
 
 /// `GET`: refused.
-pub(crate) async fn get(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+pub(crate) async fn get(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
     if app.broken(Fault::IntrospectGet) {
         let params = Params::parse(query.unwrap_or_default().as_bytes()).unwrap_or_default();
         return handle(&app, &headers, &params).await;
@@ -36,31 +40,61 @@ pub(crate) async fn get(State(app): State<Arc<App>>, headers: HeaderMap, RawQuer
 
 async fn handle(app: &App, headers: &HeaderMap, params: &Params) -> Response {
     let allowed = match client_auth::authenticate(app, headers, params, false).await {
-        Ok(client) => client.introspects || (app.broken(Fault::IntrospectPublic) && client.is_public()),
+        Ok(client) => {
+            client.introspects || (app.broken(Fault::IntrospectPublic) && client.is_public())
+        }
         Err(_) => false,
     };
     if !allowed && !app.broken(Fault::IntrospectOpen) {
-        let mut response = token::fail(app, StatusCode::UNAUTHORIZED, "invalid_client", "introspection needs the credentials of a resource server");
-        http::set(&mut response, header::WWW_AUTHENTICATE, "Basic realm=\"introspection\", charset=\"UTF-8\"");
+        let mut response = token::fail(
+            app,
+            StatusCode::UNAUTHORIZED,
+            "invalid_client",
+            "introspection needs the credentials of a resource server",
+        );
+        http::set(
+            &mut response,
+            header::WWW_AUTHENTICATE,
+            "Basic realm=\"introspection\", charset=\"UTF-8\"",
+        );
         return response;
     }
     let Some(asked) = params.get("token") else {
-        return token::fail(app, StatusCode::BAD_REQUEST, "invalid_request", "token is required");
+        return token::fail(
+            app,
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            "token is required",
+        );
     };
     http::secret_json(StatusCode::OK, &describe(app, asked))
 }
 
 fn describe(app: &App, asked: &str) -> Value {
-    let active = || if app.broken(Fault::IntrospectText) { json!("true") } else { json!(true) };
+    let active = || {
+        if app.broken(Fault::IntrospectText) {
+            json!("true")
+        } else {
+            json!(true)
+        }
+    };
     let db = app.db();
     let parsed = jose::Token::parse(asked).ok();
     // A JWT counts when it is the very one that was issued: its signature, not just its jti.
     let jti = parsed
         .as_ref()
-        .filter(|token| token.verify(&app.jwks, &[jose::Alg::ES256]).is_ok() || crate::issue::weak_secret(app).is_some())
+        .filter(|token| {
+            token.verify(&app.jwks, &[jose::Alg::ES256]).is_ok()
+                || crate::issue::weak_secret(app).is_some()
+        })
         .and_then(|token| token.claim_str("jti"));
-    if let Some(access) = db.access.get(jti.unwrap_or(asked)).filter(|access| access.jwt == jti.is_some()) {
-        let alive = (!access.revoked && db.grant_alive(access.grant)) || app.broken(Fault::IntrospectRevokedActive);
+    if let Some(access) = db
+        .access
+        .get(jti.unwrap_or(asked))
+        .filter(|access| access.jwt == jti.is_some())
+    {
+        let alive = (!access.revoked && db.grant_alive(access.grant))
+            || app.broken(Fault::IntrospectRevokedActive);
         if !alive || access.expires <= now() {
             return inactive(app, &access.sub);
         }
@@ -75,14 +109,24 @@ fn describe(app: &App, asked: &str) -> Value {
             "exp": access.expires,
             "token_type": "Bearer",
         });
-        if let Some(members) = body.as_object_mut().filter(|_| !access.details.is_empty() && !app.broken(Fault::RarHidden)) {
-            members.insert("authorization_details".into(), access.details.clone().into());
+        if let Some(members) = body
+            .as_object_mut()
+            .filter(|_| !access.details.is_empty() && !app.broken(Fault::RarHidden))
+        {
+            members.insert(
+                "authorization_details".into(),
+                access.details.clone().into(),
+            );
         }
         return body;
     }
     if let Some(refresh) = db.refresh.get(asked) {
-        let alive = (!refresh.revoked && !refresh.consumed && db.grant_alive(refresh.grant)) || app.broken(Fault::IntrospectRevokedActive);
-        let sub = db.grants.get(&refresh.grant).map_or("", |grant| grant.sub.as_str());
+        let alive = (!refresh.revoked && !refresh.consumed && db.grant_alive(refresh.grant))
+            || app.broken(Fault::IntrospectRevokedActive);
+        let sub = db
+            .grants
+            .get(&refresh.grant)
+            .map_or("", |grant| grant.sub.as_str());
         if !alive || refresh.expires <= now() {
             return inactive(app, sub);
         }
@@ -93,5 +137,9 @@ fn describe(app: &App, asked: &str) -> Value {
 
 /// Nothing but the fact (RFC 7662 §2.2).
 fn inactive(app: &App, sub: &str) -> Value {
-    if app.broken(Fault::IntrospectTalkative) { json!({"active": false, "sub": sub, "reason": "unknown or revoked"}) } else { json!({"active": false}) }
+    if app.broken(Fault::IntrospectTalkative) {
+        json!({"active": false, "sub": sub, "reason": "unknown or revoked"})
+    } else {
+        json!({"active": false})
+    }
 }

@@ -33,7 +33,11 @@ pub(crate) fn open_grant(app: &App, db: &mut Db, request: &Request, user: usize)
     let grant = Grant {
         client: request.client.id.clone(),
         user: Some(user),
-        sub: app.users.get(user).map(|user| user.sub.clone()).unwrap_or_default(),
+        sub: app
+            .users
+            .get(user)
+            .map(|user| user.sub.clone())
+            .unwrap_or_default(),
         scopes: request.scopes.clone(),
         resources,
         details: request.details.clone(),
@@ -52,12 +56,19 @@ pub(crate) fn code(app: &App, db: &mut Db, grant: u64, request: &Request) -> Str
     } else if app.broken(Fault::CodeShort) {
         random_token(4)
     } else if app.broken(Fault::CodeCarriesChallenge) {
-        let challenge = request.challenge.as_ref().map(|challenge| challenge.value.as_str());
+        let challenge = request
+            .challenge
+            .as_ref()
+            .map(|challenge| challenge.value.as_str());
         base64url(json!({"code_challenge": challenge, "nonce": random_token(ENTROPY)}).to_string())
     } else {
         secret(app.face.prefixes.code)
     };
-    let life_ms = if request.client.brief { 1000 } else { app.face.lifetimes.code * 1000 };
+    let life_ms = if request.client.brief {
+        1000
+    } else {
+        app.face.lifetimes.code * 1000
+    };
     let code = Code {
         grant,
         client: request.client.id.clone(),
@@ -80,14 +91,22 @@ pub(crate) struct Rights {
 }
 
 /// An access token and its lifetime in seconds.
-pub(crate) fn access(app: &App, db: &mut Db, id: u64, grant: &Grant, client: &Client, rights: Rights) -> (String, u64) {
+pub(crate) fn access(
+    app: &App,
+    db: &mut Db,
+    id: u64,
+    grant: &Grant,
+    client: &Client,
+    rights: Rights,
+) -> (String, u64) {
     let life = match () {
         () if app.broken(Fault::AccessLongLived) => 30 * 86_400,
         () if client.brief => 2,
         () => app.face.lifetimes.access,
     };
     let issued = now();
-    let jwt = app.wants_jwt(&rights.audience) || (rights.audience.is_empty() && app.broken(Fault::AudienceMissing));
+    let jwt = app.wants_jwt(&rights.audience)
+        || (rights.audience.is_empty() && app.broken(Fault::AudienceMissing));
     let record = Access {
         grant: id,
         client: client.id.clone(),
@@ -102,7 +121,11 @@ pub(crate) fn access(app: &App, db: &mut Db, id: u64, grant: &Grant, client: &Cl
         refreshed: rights.refreshed,
     };
     let jti = secret(app.face.prefixes.access);
-    let token = if jwt { jwt_access(app, &jti, &record) } else { jti.clone() };
+    let token = if jwt {
+        jwt_access(app, &jti, &record)
+    } else {
+        jti.clone()
+    };
     db.access.insert(jti, record);
     (token, life)
 }
@@ -121,21 +144,41 @@ fn jwt_access(app: &App, jti: &str, access: &Access) -> String {
         claims.insert("client_id".into(), access.client.clone().into());
     }
     let scope = if app.broken(Fault::JwtScopeLies) {
-        app.face.scopes.iter().map(|(scope, _)| *scope).collect::<Vec<_>>().join(" ")
+        app.face
+            .scopes
+            .iter()
+            .map(|(scope, _)| *scope)
+            .collect::<Vec<_>>()
+            .join(" ")
     } else {
         access.scopes.join(" ")
     };
     claims.insert("scope".into(), scope.into());
     for (name, time) in [("iat", access.issued), ("exp", access.expires)] {
-        let value = if app.broken(Fault::JwtTimesText) { Value::String(time.to_string()) } else { time.into() };
+        let value = if app.broken(Fault::JwtTimesText) {
+            Value::String(time.to_string())
+        } else {
+            time.into()
+        };
         claims.insert(name.into(), value);
     }
     claims.insert("jti".into(), jti.into());
     if !access.details.is_empty() && !app.broken(Fault::RarHidden) {
-        claims.insert("authorization_details".into(), access.details.clone().into());
+        claims.insert(
+            "authorization_details".into(),
+            access.details.clone().into(),
+        );
     }
     let mut header = Map::new();
-    header.insert("typ".into(), if app.broken(Fault::JwtTyp) { "JWT" } else { "at+jwt" }.into());
+    header.insert(
+        "typ".into(),
+        if app.broken(Fault::JwtTyp) {
+            "JWT"
+        } else {
+            "at+jwt"
+        }
+        .into(),
+    );
     if let Some(weak) = weak_secret(app) {
         return sign_hs256(&header, &claims, weak);
     }
@@ -152,7 +195,14 @@ pub(crate) fn weak_secret(app: &App) -> Option<&'static [u8]> {
 }
 
 /// A refresh token.
-pub(crate) fn refresh(app: &App, db: &mut Db, grant: u64, client: &Client, scopes: Vec<String>, refreshed: bool) -> String {
+pub(crate) fn refresh(
+    app: &App,
+    db: &mut Db,
+    grant: u64,
+    client: &Client,
+    scopes: Vec<String>,
+    refreshed: bool,
+) -> String {
     let value = if app.broken(Fault::RefreshGuessable) {
         format!("refresh-{:08}", db.next_serial())
     } else {

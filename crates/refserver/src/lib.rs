@@ -145,7 +145,10 @@ impl Server {
         if let Some(stop) = self.stop.take() {
             let _gone = stop.send(());
         }
-        if timeout(Duration::from_millis(800), &mut self.task).await.is_err() {
+        if timeout(Duration::from_millis(800), &mut self.task)
+            .await
+            .is_err()
+        {
             self.task.abort();
         }
     }
@@ -169,15 +172,30 @@ pub async fn serve(options: Options) -> io::Result<Server> {
     let face = options.face.data();
     let (facts, clients) = set_up(face, &origin);
     let users = facts.users.iter().map(User::new).collect();
-    let app = Arc::new(App::new(face, origin, facts.clone(), options.faults, users));
-    app.db().clients = clients.into_iter().map(|client| (client.id.clone(), client)).collect();
+    let app = Arc::new(App::new(
+        face,
+        origin,
+        facts.issuer.clone(),
+        options.faults,
+        users,
+    ));
+    app.db().clients = clients
+        .into_iter()
+        .map(|client| (client.id.clone(), client))
+        .collect();
     let (stop, stopped) = oneshot::channel::<()>();
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     let task = tokio::spawn(async move {
         let until = async move { drop(stopped.await) };
-        let _ended = axum::serve(listener, router(app)).with_graceful_shutdown(until).await;
+        let _ended = axum::serve(listener, router(app))
+            .with_graceful_shutdown(until)
+            .await;
     });
-    Ok(Server { facts, stop: Some(stop), task })
+    Ok(Server {
+        facts,
+        stop: Some(stop),
+        task,
+    })
 }
 
 /// Identifiers, secrets and passwords of this run.
@@ -185,7 +203,11 @@ fn set_up(face: &'static FaceData, origin: &str) -> (Facts, Vec<Client>) {
     let mut clients = Vec::new();
     let mut client_facts = Vec::new();
     for data in face.clients {
-        let redirect_uris: Vec<String> = data.redirect_uris.iter().map(|uri| (*uri).to_owned()).collect();
+        let redirect_uris: Vec<String> = data
+            .redirect_uris
+            .iter()
+            .map(|uri| (*uri).to_owned())
+            .collect();
         let client = Client {
             id: issue::identifier(face.prefixes.client),
             name: data.name.to_owned(),
@@ -193,11 +215,15 @@ fn set_up(face: &'static FaceData, origin: &str) -> (Facts, Vec<Client>) {
             secret: (data.auth != "none").then(|| issue::secret(face.prefixes.secret)),
             auth: data.auth.to_owned(),
             redirect_uris: redirect_uris.clone(),
-            grant_types: [Some("authorization_code"), Some("refresh_token"), (data.auth != "none").then_some("client_credentials")]
-                .into_iter()
-                .flatten()
-                .map(str::to_owned)
-                .collect(),
+            grant_types: [
+                Some("authorization_code"),
+                Some("refresh_token"),
+                (data.auth != "none").then_some("client_credentials"),
+            ]
+            .into_iter()
+            .flatten()
+            .map(str::to_owned)
+            .collect(),
             pkce_optional: data.pkce_optional,
             brief: data.brief,
             introspects: data.name == face.introspection_client,
@@ -215,11 +241,22 @@ fn set_up(face: &'static FaceData, origin: &str) -> (Facts, Vec<Client>) {
     }
     let fields = |name: &str| match face.login {
         LoginStyle::Password => {
-            vec![("username".to_owned(), format!("{name}-{}", random_token(6))), ("password".to_owned(), random_token(18))]
+            vec![
+                ("username".to_owned(), format!("{name}-{}", random_token(6))),
+                ("password".to_owned(), random_token(18)),
+            ]
         }
     };
-    let users = ["a", "b"].map(|name| UserFact { name: name.to_owned(), fields: fields(name) }).to_vec();
-    let routes = face.resources.iter().flat_map(|resource| resource.routes.iter().map(move |route| (resource, route)));
+    let users = ["a", "b"]
+        .map(|name| UserFact {
+            name: name.to_owned(),
+            fields: fields(name),
+        })
+        .to_vec();
+    let routes = face
+        .resources
+        .iter()
+        .flat_map(|resource| resource.routes.iter().map(move |route| (resource, route)));
     let resources = routes.map(|(resource, route)| ResourceFact {
         name: route.name.to_owned(),
         id: format!("{origin}{}", resource.path),
@@ -232,7 +269,11 @@ fn set_up(face: &'static FaceData, origin: &str) -> (Facts, Vec<Client>) {
         clients: client_facts,
         users,
         resources: resources.collect(),
-        rar: face.detail_examples.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect(),
+        rar: face
+            .detail_examples
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+            .collect(),
         introspection_client: face.introspection_client.to_owned(),
     };
     (facts, clients)
@@ -245,45 +286,98 @@ fn router(app: Arc<App>) -> Router {
     // Pages for browsers: no cross-origin reading.
     let pages = Router::new()
         .route(paths.authorize, get(authorize::get).post(authorize::post))
-        .route(&format!("{}/{{id}}", paths.login), get(interaction::login_page).post(interaction::login))
-        .route(&format!("{}/{{id}}", paths.consent), get(interaction::consent_page).post(interaction::consent));
+        .route(
+            &format!("{}/{{id}}", paths.login),
+            get(interaction::login_page).post(interaction::login),
+        )
+        .route(
+            &format!("{}/{{id}}", paths.consent),
+            get(interaction::consent_page).post(interaction::consent),
+        );
     let mut apis = Router::new()
-        .route(&format!("/.well-known/oauth-authorization-server{}", face.issuer_path), get(metadata::authorization_server))
-        .route(&format!("{}/.well-known/openid-configuration", face.issuer_path), get(metadata::openid))
+        .route(
+            &format!(
+                "/.well-known/oauth-authorization-server{}",
+                face.issuer_path
+            ),
+            get(metadata::authorization_server),
+        )
+        .route(
+            &format!("{}/.well-known/openid-configuration", face.issuer_path),
+            get(metadata::openid),
+        )
         .route(paths.jwks, get(metadata::jwks))
         .route(paths.token, post(token::post).get(token::get))
         .route(paths.revoke, post(revoke::post).get(revoke::get))
-        .route(paths.introspect, post(introspect::post).get(introspect::get))
+        .route(
+            paths.introspect,
+            post(introspect::post).get(introspect::get),
+        )
         .route(paths.register, post(register::create))
-        .route(&format!("{}/{{id}}", paths.register), get(register::show).put(register::replace).delete(register::delete));
+        .route(
+            &format!("{}/{{id}}", paths.register),
+            get(register::show)
+                .put(register::replace)
+                .delete(register::delete),
+        );
     for resource in face.resources {
         let owner = Arc::clone(&app);
-        apis = apis.route(&metadata::resource_path(resource), get(move || async move { metadata::protected_resource(&owner, resource) }));
-        let mut guarded: Vec<&'static str> = resource.routes.iter().map(|route| route.path).collect();
+        apis = apis.route(
+            &metadata::resource_path(resource),
+            get(move || async move { metadata::protected_resource(&owner, resource) }),
+        );
+        let mut guarded: Vec<&'static str> =
+            resource.routes.iter().map(|route| route.path).collect();
         guarded.dedup();
         for path in guarded {
             let (owner, slash_owner) = (Arc::clone(&app), Arc::clone(&app));
             apis = apis
-                .route(path, any(move |request: Request| resource::serve(owner, resource, path, request)))
-                .route(&format!("{path}/"), any(move |request: Request| resource::serve(slash_owner, resource, path, request)));
+                .route(
+                    path,
+                    any(move |request: Request| resource::serve(owner, resource, path, request)),
+                )
+                .route(
+                    &format!("{path}/"),
+                    any(move |request: Request| {
+                        resource::serve(slash_owner, resource, path, request)
+                    }),
+                );
         }
     }
-    pages.merge(apis.layer(middleware::from_fn(cors))).layer(DefaultBodyLimit::max(64 * 1024)).with_state(app)
+    pages
+        .merge(apis.layer(middleware::from_fn(cors)))
+        .layer(DefaultBodyLimit::max(64 * 1024))
+        .with_state(app)
 }
 
 /// Browser clients may read these answers from anywhere: no cookie means anything there.
 async fn cors(request: Request<Body>, next: Next) -> Response {
-    let preflight = request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let preflight = request.method() == Method::OPTIONS
+        && request
+            .headers()
+            .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = if preflight {
         let mut response = Response::default();
         *response.status_mut() = StatusCode::NO_CONTENT;
-        http::set(&mut response, header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, DELETE");
-        http::set(&mut response, header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type");
+        http::set(
+            &mut response,
+            header::ACCESS_CONTROL_ALLOW_METHODS,
+            "GET, POST, PUT, DELETE",
+        );
+        http::set(
+            &mut response,
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            "Authorization, Content-Type",
+        );
         response
     } else {
         next.run(request).await
     };
     http::set(&mut response, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
-    http::set(&mut response, header::ACCESS_CONTROL_EXPOSE_HEADERS, "WWW-Authenticate");
+    http::set(
+        &mut response,
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        "WWW-Authenticate",
+    );
     response
 }

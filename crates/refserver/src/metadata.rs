@@ -19,7 +19,9 @@ pub(crate) fn resource_path(resource: &ResourceData) -> String {
 fn document(app: &App, headers: &HeaderMap) -> Map<String, Value> {
     let mut origin = app.origin.clone();
     if app.broken(Fault::MetadataIssuerFromHost)
-        && let Some(host) = headers.get("x-forwarded-host").and_then(|value| value.to_str().ok())
+        && let Some(host) = headers
+            .get("x-forwarded-host")
+            .and_then(|value| value.to_str().ok())
     {
         origin = format!("http://{host}");
     }
@@ -31,7 +33,12 @@ fn document(app: &App, headers: &HeaderMap) -> Map<String, Value> {
         () => url(app.face.issuer_path),
     };
     let algs: Vec<&str> = ASSERTION_ALGS.iter().map(|alg| alg.name()).collect();
-    let mut methods = vec!["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
+    let mut methods = vec![
+        "none",
+        "client_secret_basic",
+        "client_secret_post",
+        "private_key_jwt",
+    ];
     let scopes: Vec<&str> = app.face.scopes.iter().map(|(scope, _)| *scope).collect();
     let mut document = Map::new();
     let mut put = |name: &str, value: Value| drop(document.insert(name.to_owned(), value));
@@ -50,16 +57,38 @@ fn document(app: &App, headers: &HeaderMap) -> Map<String, Value> {
         grants.push("password");
     }
     put("grant_types_supported", grants.into());
-    put("token_endpoint_auth_methods_supported", methods.clone().into());
-    put("token_endpoint_auth_signing_alg_values_supported", algs.clone().into());
-    put("revocation_endpoint_auth_methods_supported", methods.clone().into());
-    put("revocation_endpoint_auth_signing_alg_values_supported", algs.into());
+    put(
+        "token_endpoint_auth_methods_supported",
+        methods.clone().into(),
+    );
+    put(
+        "token_endpoint_auth_signing_alg_values_supported",
+        algs.clone().into(),
+    );
+    put(
+        "revocation_endpoint_auth_methods_supported",
+        methods.clone().into(),
+    );
+    put(
+        "revocation_endpoint_auth_signing_alg_values_supported",
+        algs.into(),
+    );
     methods.retain(|method| *method == "client_secret_basic");
-    put("introspection_endpoint_auth_methods_supported", methods.into());
-    let pkce = if app.broken(Fault::MetadataPlainAdvertised) { json!(["S256", "plain"]) } else { json!(["S256"]) };
+    put(
+        "introspection_endpoint_auth_methods_supported",
+        methods.into(),
+    );
+    let pkce = if app.broken(Fault::MetadataPlainAdvertised) {
+        json!(["S256", "plain"])
+    } else {
+        json!(["S256"])
+    };
     put("code_challenge_methods_supported", pkce);
     if !app.broken(Fault::IssUnadvertised) {
-        put("authorization_response_iss_parameter_supported", true.into());
+        put(
+            "authorization_response_iss_parameter_supported",
+            true.into(),
+        );
     }
     let mut details: Vec<&str> = app.face.details.iter().map(|kind| kind.name).collect();
     if app.broken(Fault::RarUnadvertised) {
@@ -78,7 +107,10 @@ fn document(app: &App, headers: &HeaderMap) -> Map<String, Value> {
 }
 
 /// `/.well-known/oauth-authorization-server`.
-pub(crate) async fn authorization_server(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+pub(crate) async fn authorization_server(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+) -> Response {
     json_response(StatusCode::OK, &document(&app, &headers).into())
 }
 
@@ -93,10 +125,18 @@ pub(crate) async fn openid(State(app): State<Arc<App>>, headers: HeaderMap) -> R
 
 /// RFC 9728 §2.
 pub(crate) fn protected_resource(app: &App, resource: &'static ResourceData) -> Response {
-    let resource = if app.broken(Fault::PrmSameForAll) { app.face.resources.first().unwrap_or(resource) } else { resource };
+    let resource = if app.broken(Fault::PrmSameForAll) {
+        app.face.resources.first().unwrap_or(resource)
+    } else {
+        resource
+    };
     let mut scopes: Vec<&str> = resource.routes.iter().map(|route| route.scope).collect();
     scopes.dedup();
-    let id = if app.broken(Fault::PrmResourceDiffers) { app.origin.clone() } else { app.url(resource.path) };
+    let id = if app.broken(Fault::PrmResourceDiffers) {
+        app.origin.clone()
+    } else {
+        app.url(resource.path)
+    };
     let body = json!({
         "resource": id,
         "authorization_servers": [app.issuer],
@@ -111,7 +151,11 @@ pub(crate) fn protected_resource(app: &App, resource: &'static ResourceData) -> 
 pub(crate) async fn jwks(State(app): State<Arc<App>>) -> Response {
     let mut keys = vec![app.key.public_jwk()];
     if app.broken(Fault::JwtUnknownKey) {
-        keys = vec![SigningKey::generate(Alg::ES256).with_kid(app.key.kid()).public_jwk()];
+        keys = vec![
+            SigningKey::generate(Alg::ES256)
+                .with_kid(app.key.kid())
+                .public_jwk(),
+        ];
     }
     if app.broken(Fault::JwksPrivateKey)
         && let Some(key) = keys.first_mut().and_then(Value::as_object_mut)
@@ -123,7 +167,11 @@ pub(crate) async fn jwks(State(app): State<Arc<App>>) -> Response {
         keys.push(json!({"kty": "oct", "kid": "hmac", "alg": "HS256", "use": "sig", "k": jose::random_token(32)}));
     }
     if app.broken(Fault::JwksDuplicateKid) {
-        keys.push(SigningKey::generate(Alg::ES256).with_kid(app.key.kid()).public_jwk());
+        keys.push(
+            SigningKey::generate(Alg::ES256)
+                .with_kid(app.key.kid())
+                .public_jwk(),
+        );
     }
     json_response(StatusCode::OK, &json!({"keys": keys}))
 }

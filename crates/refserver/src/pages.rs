@@ -19,19 +19,31 @@ fn send(app: &App, status: StatusCode, title: &str, body: Markup) -> Response {
     let mut response = http::page(status, markup);
     if app.broken(Fault::FramingAllowed) {
         response.headers_mut().remove(header::X_FRAME_OPTIONS);
-        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'"));
+        response.headers_mut().insert(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'"),
+        );
     }
     response
 }
 
 /// Outside text, escaped unless a fault says otherwise.
 fn text(app: &App, raw: Fault, value: &str) -> Markup {
-    if app.broken(raw) { PreEscaped(value.to_owned()) } else { html! { (value) } }
+    if app.broken(raw) {
+        PreEscaped(value.to_owned())
+    } else {
+        html! { (value) }
+    }
 }
 
 /// A request that cannot go on, told to the person, not to the client.
 pub(crate) fn refusal(app: &App, status: StatusCode, what: &str) -> Response {
-    send(app, status, "This request cannot be completed", html! { p { (what) } })
+    send(
+        app,
+        status,
+        "This request cannot be completed",
+        html! { p { (what) } },
+    )
 }
 
 /// The client is unknown.
@@ -49,12 +61,26 @@ pub(crate) fn bad_redirect_uri(app: &App, asked: &str) -> Response {
         p { "The client has not registered this redirect URI:" }
         p { code { (text(app, Fault::RedirectUriUnescaped, asked)) } }
     };
-    send(app, StatusCode::BAD_REQUEST, "Unregistered redirect URI", body)
+    send(
+        app,
+        StatusCode::BAD_REQUEST,
+        "Unregistered redirect URI",
+        body,
+    )
 }
 
 /// The login form.
-pub(crate) fn login(app: &App, id: &str, interaction: &Interaction, problem: Option<&str>) -> Response {
-    let status = if problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+pub(crate) fn login(
+    app: &App,
+    id: &str,
+    interaction: &Interaction,
+    problem: Option<&str>,
+) -> Response {
+    let status = if problem.is_some() {
+        StatusCode::BAD_REQUEST
+    } else {
+        StatusCode::OK
+    };
     let hint = interaction.request.login_hint.as_deref();
     let body = html! {
         @if let Some(problem) = problem { p role="alert" { (problem) } }
@@ -76,9 +102,18 @@ pub(crate) fn login(app: &App, id: &str, interaction: &Interaction, problem: Opt
 /// The consent form: who asks, and for what.
 pub(crate) fn consent(app: &App, id: &str, interaction: &Interaction) -> Response {
     let request = &interaction.request;
-    let title = if request.client.title.is_empty() { &request.client.name } else { &request.client.title };
-    let user = interaction.user.and_then(|user| app.users.get(user)).map_or("", |user| user.login_name());
-    let host = wire::redirect_uri::Parts::split(&request.redirect_uri).host.unwrap_or_default();
+    let title = if request.client.title.is_empty() {
+        &request.client.name
+    } else {
+        &request.client.title
+    };
+    let user = interaction
+        .user
+        .and_then(|user| app.users.get(user))
+        .map_or("", |user| user.login_name());
+    let host = wire::redirect_uri::Parts::split(&request.redirect_uri)
+        .host
+        .unwrap_or_default();
     let what = html! {
         p {
             strong { (text(app, Fault::DcrNameUnescaped, title)) } " (" code { (request.client.id) } ") asks for access as " strong { (user) } "."

@@ -9,7 +9,13 @@ pub(crate) fn allowed(app: &App, client: &Client, asked: &str) -> bool {
     if app.broken(Fault::RedirectAny) {
         return true;
     }
-    if app.broken(Fault::RedirectAnyClient) && app.db().clients.values().any(|other| other.redirect_uris.iter().any(|uri| uri == asked)) {
+    if app.broken(Fault::RedirectAnyClient)
+        && app
+            .db()
+            .clients
+            .values()
+            .any(|other| other.redirect_uris.iter().any(|uri| uri == asked))
+    {
         return true;
     }
     if app.broken(Fault::LocalhostException) && is_local(asked) {
@@ -23,7 +29,9 @@ pub(crate) fn allowed(app: &App, client: &Client, asked: &str) -> bool {
 
 fn is_local(uri: &str) -> bool {
     let host = Parts::split(uri).host.unwrap_or_default();
-    ["localhost", "127.", "[::1]"].iter().any(|local| host.starts_with(local))
+    ["localhost", "127.", "[::1]"]
+        .iter()
+        .any(|local| host.starts_with(local))
 }
 
 /// The comparisons that look reasonable and are not.
@@ -31,31 +39,51 @@ fn kind_comparison(app: &App, registered: &str, asked: &str) -> bool {
     let broken = |fault| app.broken(fault);
     let (r, a) = (Parts::split(registered), Parts::split(asked));
     let origin = origin(registered);
-    let same_but_path = (r.scheme, r.host, r.port) == (a.scheme, a.host, a.port) && a.userinfo.is_none();
+    let same_but_path =
+        (r.scheme, r.host, r.port) == (a.scheme, a.host, a.port) && a.userinfo.is_none();
 
     (broken(Fault::RedirectPrefix) && asked.starts_with(registered))
         || (broken(Fault::RedirectContains) && asked.contains(registered))
         || (broken(Fault::RedirectHostPrefix) && asked.starts_with(origin))
         || (broken(Fault::RedirectHostSuffix) && r.path == a.path && ends_with_host(&r, &a))
         || (broken(Fault::RedirectHostOnly) && same_but_path)
-        || (broken(Fault::RedirectPathCase) && same_but_path && r.path.eq_ignore_ascii_case(a.path) && r.query == a.query && a.fragment.is_none())
+        || (broken(Fault::RedirectPathCase)
+            && same_but_path
+            && r.path.eq_ignore_ascii_case(a.path)
+            && r.query == a.query
+            && a.fragment.is_none())
         || (broken(Fault::RedirectHostCase) && same(registered, &lower_host(asked)))
         || (broken(Fault::RedirectQueryIgnored) && same(cut(registered, '?'), cut(asked, '?')))
         || (broken(Fault::RedirectFragmentIgnored) && same(registered, cut(asked, '#')))
         || (broken(Fault::RedirectPortIgnored) && same(registered, &without_port(asked)))
-        || (broken(Fault::RedirectDefaultPort) && same(registered, &asked.replacen(":443/", "/", 1)))
+        || (broken(Fault::RedirectDefaultPort)
+            && same(registered, &asked.replacen(":443/", "/", 1)))
         || (broken(Fault::RedirectDotSegments) && same(registered, &without_dots(asked)))
         || (broken(Fault::RedirectPercentDecoded) && same(registered, &decoded(asked)))
-        || (broken(Fault::RedirectTrailingSlash) && same(registered, asked.strip_suffix('/').unwrap_or(asked)))
+        || (broken(Fault::RedirectTrailingSlash)
+            && same(registered, asked.strip_suffix('/').unwrap_or(asked)))
         || (broken(Fault::RedirectTrimmed) && same(registered, asked.trim()))
-        || (broken(Fault::RedirectUserinfoIgnored) && a.userinfo.is_some() && same(origin, cut(asked, '@')))
+        || (broken(Fault::RedirectUserinfoIgnored)
+            && a.userinfo.is_some()
+            && same(origin, cut(asked, '@')))
         || (broken(Fault::RedirectBackslash) && same(origin, cut(asked, '\\')))
-        || (broken(Fault::RedirectHashInHost) && asked.rsplit_once('@').is_some_and(|(_, tail)| registered.ends_with(tail)))
-        || (broken(Fault::RedirectSchemeIgnored) && same(without_scheme(registered), without_scheme(asked)))
+        || (broken(Fault::RedirectHashInHost)
+            && asked
+                .rsplit_once('@')
+                .is_some_and(|(_, tail)| registered.ends_with(tail)))
+        || (broken(Fault::RedirectSchemeIgnored)
+            && same(without_scheme(registered), without_scheme(asked)))
         || (broken(Fault::RedirectPathParameters) && same(registered, &without_parameters(asked)))
         || (broken(Fault::RedirectDoubleSlash) && same(registered, &single_slashes(asked)))
-        || (broken(Fault::RedirectNulCut) && same(registered, cut(asked, '\0').split("%00").next().unwrap_or_default()))
-        || (broken(Fault::RedirectSubpath) && asked.strip_prefix(registered).is_some_and(|rest| rest.starts_with('/')))
+        || (broken(Fault::RedirectNulCut)
+            && same(
+                registered,
+                cut(asked, '\0').split("%00").next().unwrap_or_default(),
+            ))
+        || (broken(Fault::RedirectSubpath)
+            && asked
+                .strip_prefix(registered)
+                .is_some_and(|rest| rest.starts_with('/')))
         || (broken(Fault::RedirectUnicode) && same(registered, &compatible(asked)))
         || (broken(Fault::DcrWildcard) && matches_wildcard(registered, asked))
         || loopback_comparison(app, registered, asked)
@@ -63,7 +91,12 @@ fn kind_comparison(app: &App, registered: &str, asked: &str) -> bool {
 
 fn loopback_comparison(app: &App, registered: &str, asked: &str) -> bool {
     let broken = |fault| app.broken(fault);
-    let Some(rest) = ["http://127.0.0.1", "http://[::1]"].iter().find_map(|origin| registered.strip_prefix(origin)) else { return false };
+    let Some(rest) = ["http://127.0.0.1", "http://[::1]"]
+        .iter()
+        .find_map(|origin| registered.strip_prefix(origin))
+    else {
+        return false;
+    };
     let a = Parts::split(asked);
     let host = a.host.unwrap_or_default();
     let path_and_query = &asked[asked.len() - tail_length(asked)..];
@@ -71,14 +104,35 @@ fn loopback_comparison(app: &App, registered: &str, asked: &str) -> bool {
     let http = a.scheme == Some("http");
 
     (broken(Fault::LoopbackPathIgnored) && http && literal)
-        || (broken(Fault::LoopbackQueryIgnored) && http && literal && same(rest, cut(path_and_query, '?')))
-        || (broken(Fault::LoopbackLocalhost) && http && host == "localhost" && same(rest, path_and_query))
-        || (broken(Fault::LoopbackPrefix) && http && host.starts_with("127.0.0.1") && same(rest, path_and_query))
+        || (broken(Fault::LoopbackQueryIgnored)
+            && http
+            && literal
+            && same(rest, cut(path_and_query, '?')))
+        || (broken(Fault::LoopbackLocalhost)
+            && http
+            && host == "localhost"
+            && same(rest, path_and_query))
+        || (broken(Fault::LoopbackPrefix)
+            && http
+            && host.starts_with("127.0.0.1")
+            && same(rest, path_and_query))
         || (broken(Fault::LoopbackSpellings)
             && http
-            && ["127.1", "0x7f.1", "0x7f000001", "2130706433", "[::ffff:127.0.0.1]", "127.0.1", "017700000001"].contains(&host)
+            && [
+                "127.1",
+                "0x7f.1",
+                "0x7f000001",
+                "2130706433",
+                "[::ffff:127.0.0.1]",
+                "127.0.1",
+                "017700000001",
+            ]
+            .contains(&host)
             && same(rest, path_and_query))
-        || (broken(Fault::LoopbackScheme) && a.scheme == Some("https") && literal && same(rest, path_and_query))
+        || (broken(Fault::LoopbackScheme)
+            && a.scheme == Some("https")
+            && literal
+            && same(rest, path_and_query))
 }
 
 /// `https://host[:port]`, without the path.
@@ -106,7 +160,9 @@ fn ends_with_host(registered: &Parts<'_>, asked: &Parts<'_>) -> bool {
     // The registrable part is the last two labels, which is right for `client-a.example` and for most hosts.
     let dots: Vec<usize> = host.rmatch_indices('.').map(|(at, _)| at).collect();
     let base = dots.get(1).map_or(host, |at| &host[at + 1..]);
-    registered.scheme == asked.scheme && !base.is_empty() && asked.host.is_some_and(|asked| asked.ends_with(base))
+    registered.scheme == asked.scheme
+        && !base.is_empty()
+        && asked.host.is_some_and(|asked| asked.ends_with(base))
 }
 
 fn lower_host(uri: &str) -> String {
@@ -125,7 +181,11 @@ fn decoded(uri: &str) -> String {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        match (bytes[at], uri.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok())) {
+        match (
+            bytes[at],
+            uri.get(at + 1..at + 3)
+                .and_then(|hex| u8::from_str_radix(hex, 16).ok()),
+        ) {
             (b'%', Some(byte)) => {
                 out.push(byte);
                 at += 3;
@@ -142,7 +202,11 @@ fn decoded(uri: &str) -> String {
 /// Dot segments resolved, the percent-encoded ones too.
 fn without_dots(uri: &str) -> String {
     let (head, tail) = uri.split_at(uri.len() - tail_length(uri));
-    let tail = tail.replace("%2e", ".").replace("%2E", ".").replace("%2f", "/").replace("%2F", "/");
+    let tail = tail
+        .replace("%2e", ".")
+        .replace("%2E", ".")
+        .replace("%2f", "/")
+        .replace("%2F", "/");
     let mut out: Vec<&str> = Vec::new();
     for segment in tail.split('/').skip(1) {
         match segment {
@@ -174,7 +238,12 @@ fn single_slashes(uri: &str) -> String {
 /// A small part of NFKC: full-width forms, ideographic full stops, invisible characters.
 fn compatible(uri: &str) -> String {
     uri.chars()
-        .filter(|c| !matches!(c, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{feff}' | '\u{2060}'))
+        .filter(|c| {
+            !matches!(
+                c,
+                '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{feff}' | '\u{2060}'
+            )
+        })
         .map(|c| match c {
             '\u{ff01}'..='\u{ff5e}' => char::from_u32(c as u32 - 0xfee0).unwrap_or(c),
             '\u{3002}' | '\u{ff61}' => '.',
@@ -184,5 +253,7 @@ fn compatible(uri: &str) -> String {
 }
 
 fn matches_wildcard(registered: &str, asked: &str) -> bool {
-    registered.split_once('*').is_some_and(|(head, tail)| asked.len() >= head.len() + tail.len() && asked.starts_with(head) && asked.ends_with(tail))
+    registered.split_once('*').is_some_and(|(head, tail)| {
+        asked.len() >= head.len() + tail.len() && asked.starts_with(head) && asked.ends_with(tail)
+    })
 }

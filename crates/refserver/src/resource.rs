@@ -21,30 +21,72 @@ use crate::{
 const MAX_TOKEN: usize = 16 * 1024;
 
 /// Answers a request for a path of `resource`.
-pub(crate) async fn serve(app: Arc<App>, resource: &'static ResourceData, path: &'static str, request: Request<Body>) -> Response {
-    let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
-    let routes: Vec<&Route> = resource.routes.iter().filter(|route| route.path == path).collect();
+pub(crate) async fn serve(
+    app: Arc<App>,
+    resource: &'static ResourceData,
+    path: &'static str,
+    request: Request<Body>,
+) -> Response {
+    let method = if request.method() == Method::HEAD {
+        Method::GET
+    } else {
+        request.method().clone()
+    };
+    let routes: Vec<&Route> = resource
+        .routes
+        .iter()
+        .filter(|route| route.path == path)
+        .collect();
     let Some(route) = routes.iter().find(|route| method == route.method) else {
-        let mut response = http::json_response(StatusCode::METHOD_NOT_ALLOWED, &json!({"error": "method_not_allowed"}));
-        http::set(&mut response, header::ALLOW, &routes.iter().map(|route| route.method).collect::<Vec<_>>().join(", "));
+        let mut response = http::json_response(
+            StatusCode::METHOD_NOT_ALLOWED,
+            &json!({"error": "method_not_allowed"}),
+        );
+        http::set(
+            &mut response,
+            header::ALLOW,
+            &routes
+                .iter()
+                .map(|route| route.method)
+                .collect::<Vec<_>>()
+                .join(", "),
+        );
         return response;
     };
     let open = (app.broken(Fault::RsHead) && request.method() == Method::HEAD)
         || (app.broken(Fault::RsSlash) && request.uri().path().ends_with('/'))
-        || (app.broken(Fault::RsOverride) && request.headers().get("x-http-method-override").is_some_and(|value| value == "OPTIONS"));
+        || (app.broken(Fault::RsOverride)
+            && request
+                .headers()
+                .get("x-http-method-override")
+                .is_some_and(|value| value == "OPTIONS"));
     if open {
         return data(route, "anybody");
     }
     if request.uri().path() != path {
         return http::json_response(StatusCode::NOT_FOUND, &json!({"error": "not_found"}));
     }
-    guarded(&app, resource, route, request.headers(), request.uri().query().unwrap_or_default()).await
+    guarded(
+        &app,
+        resource,
+        route,
+        request.headers(),
+        request.uri().query().unwrap_or_default(),
+    )
+    .await
 }
 
 /// What the route protects.
 fn data(route: &Route, sub: &str) -> Response {
-    let status = if route.method == "POST" { StatusCode::CREATED } else { StatusCode::OK };
-    let mut response = http::json_response(status, &json!({"resource": route.name, "sub": sub, "items": ["protected item 1", "protected item 2"]}));
+    let status = if route.method == "POST" {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    let mut response = http::json_response(
+        status,
+        &json!({"resource": route.name, "sub": sub, "items": ["protected item 1", "protected item 2"]}),
+    );
     http::set(&mut response, header::CACHE_CONTROL, "no-store");
     response
 }
@@ -59,13 +101,22 @@ impl Challenge<'_> {
     fn refuse(&self, status: StatusCode, error: Option<&str>, scope: Option<&str>) -> Response {
         let mut response = match error {
             Some(error) => http::json_response(status, &json!({"error": error})),
-            None => http::json_response(status, &json!({"error_description": "an access token is needed"})),
+            None => http::json_response(
+                status,
+                &json!({"error_description": "an access token is needed"}),
+            ),
         };
         http::set(&mut response, header::CACHE_CONTROL, "no-store");
         let metadata = self.app.url(&crate::metadata::resource_path(self.resource));
-        let mut value = format!("Bearer realm=\"{}\", resource_metadata=\"{metadata}\"", self.resource.name);
+        let mut value = format!(
+            "Bearer realm=\"{}\", resource_metadata=\"{metadata}\"",
+            self.resource.name
+        );
         if self.app.broken(Fault::RsChallengeSyntax) {
-            value = format!("Bearer realm={}, resource_metadata={metadata}", self.resource.name);
+            value = format!(
+                "Bearer realm={}, resource_metadata={metadata}",
+                self.resource.name
+            );
         }
         if let Some(error) = error {
             value.push_str(&format!(", error=\"{error}\""));
@@ -84,14 +135,25 @@ impl Challenge<'_> {
     }
 }
 
-async fn guarded(app: &App, resource: &ResourceData, route: &Route, headers: &HeaderMap, query: &str) -> Response {
+async fn guarded(
+    app: &App,
+    resource: &ResourceData,
+    route: &Route,
+    headers: &HeaderMap,
+    query: &str,
+) -> Response {
     let challenge = Challenge { app, resource };
     let invalid = || challenge.refuse(StatusCode::UNAUTHORIZED, Some("invalid_token"), None);
     let token = match http::single(headers, header::AUTHORIZATION) {
-        Ok(value) => value.and_then(|value| token_of(app, value)).map(str::to_owned),
-        Err(()) if app.broken(Fault::RsTwoMethods) => {
-            headers.get_all(header::AUTHORIZATION).iter().last().and_then(|value| token_of(app, value.to_str().ok()?)).map(str::to_owned)
-        }
+        Ok(value) => value
+            .and_then(|value| token_of(app, value))
+            .map(str::to_owned),
+        Err(()) if app.broken(Fault::RsTwoMethods) => headers
+            .get_all(header::AUTHORIZATION)
+            .iter()
+            .last()
+            .and_then(|value| token_of(app, value.to_str().ok()?))
+            .map(str::to_owned),
         Err(()) => return challenge.refuse(StatusCode::BAD_REQUEST, Some("invalid_request"), None),
     };
     let token = token.or_else(|| {
@@ -99,28 +161,40 @@ async fn guarded(app: &App, resource: &ResourceData, route: &Route, headers: &He
         params.get("access_token").map(str::to_owned)
     });
     let Some(token) = token else {
-        let error = app.broken(Fault::RsErrorWithoutToken).then_some("invalid_token");
+        let error = app
+            .broken(Fault::RsErrorWithoutToken)
+            .then_some("invalid_token");
         return challenge.refuse(StatusCode::UNAUTHORIZED, error, None);
     };
     if app.broken(Fault::RsFragile) && app.db().broken_down {
         return invalid();
     }
     if token.len() > 4096 && app.broken(Fault::RsTokenSize500) {
-        return http::json_response(StatusCode::INTERNAL_SERVER_ERROR, &json!({"error": "internal"}));
+        return http::json_response(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            &json!({"error": "internal"}),
+        );
     }
-    let readable = token.len() <= MAX_TOKEN && (!token.is_empty() || app.broken(Fault::RsEmptyToken));
-    let bearer = if readable { bearer::judge(app, resource.name, &app.url(resource.path), &token).await } else { None };
+    let readable =
+        token.len() <= MAX_TOKEN && (!token.is_empty() || app.broken(Fault::RsEmptyToken));
+    let bearer = if readable {
+        bearer::judge(app, resource.name, &app.url(resource.path), &token).await
+    } else {
+        None
+    };
     let Some(bearer) = bearer else {
         app.db().broken_down = true;
         return invalid();
     };
-    let scoped = bearer.scopes.iter().any(|scope| scope == route.scope) || app.broken(Fault::RsScope);
+    let scoped =
+        bearer.scopes.iter().any(|scope| scope == route.scope) || app.broken(Fault::RsScope);
     if !scoped {
         if app.broken(Fault::RsScope401) {
             return invalid();
         }
         let scope = Some(route.scope).filter(|_| !app.broken(Fault::RsScopeUnnamed));
-        let mut response = challenge.refuse(StatusCode::FORBIDDEN, Some("insufficient_scope"), scope);
+        let mut response =
+            challenge.refuse(StatusCode::FORBIDDEN, Some("insufficient_scope"), scope);
         if app.broken(Fault::RsLeak) {
             let leaked = data(route, &bearer.sub);
             *response.body_mut() = leaked.into_body();
@@ -131,7 +205,11 @@ async fn guarded(app: &App, resource: &ResourceData, route: &Route, headers: &He
         && !rar::allows(app, &bearer.details, kind, action)
     {
         // No registered error says "insufficient authorization details"; insufficient_scope is the one clients understand.
-        return challenge.refuse(StatusCode::FORBIDDEN, Some("insufficient_scope"), Some(route.scope));
+        return challenge.refuse(
+            StatusCode::FORBIDDEN,
+            Some("insufficient_scope"),
+            Some(route.scope),
+        );
     }
     data(route, &bearer.sub)
 }
@@ -142,5 +220,9 @@ fn token_of<'h>(app: &App, value: &'h str) -> Option<&'h str> {
         return value.strip_prefix("Bearer ");
     }
     // `Bearer` alone is an attempt with an empty token, not the absence of one.
-    if value.trim().eq_ignore_ascii_case("bearer") { Some("") } else { http::bearer(value) }
+    if value.trim().eq_ignore_ascii_case("bearer") {
+        Some("")
+    } else {
+        http::bearer(value)
+    }
 }

@@ -26,7 +26,11 @@ pub(crate) async fn post(State(app): State<Arc<App>>, headers: HeaderMap, body: 
 }
 
 /// `GET`: refused.
-pub(crate) async fn get(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+pub(crate) async fn get(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
     if app.broken(Fault::RevokeGet) {
         let params = Params::parse(query.unwrap_or_default().as_bytes()).unwrap_or_default();
         return handle(&app, &headers, &params).await;
@@ -36,17 +40,36 @@ pub(crate) async fn get(State(app): State<Arc<App>>, headers: HeaderMap, RawQuer
 
 /// A token found, of either kind.
 enum Found {
-    Access { key: String, grant: u64, client: String },
-    Refresh { grant: u64, client: String },
+    Access {
+        key: String,
+        grant: u64,
+        client: String,
+    },
+    Refresh {
+        grant: u64,
+        client: String,
+    },
 }
 
 async fn handle(app: &App, headers: &HeaderMap, params: &Params) -> Response {
-    let client = match client_auth::authenticate(app, headers, params, app.broken(Fault::RevokeUnauthenticated)).await {
+    let client = match client_auth::authenticate(
+        app,
+        headers,
+        params,
+        app.broken(Fault::RevokeUnauthenticated),
+    )
+    .await
+    {
         Ok(client) => client,
         Err(response) => return response,
     };
     let Some(asked) = params.get("token") else {
-        return token::fail(app, StatusCode::BAD_REQUEST, "invalid_request", "token is required");
+        return token::fail(
+            app,
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            "token is required",
+        );
     };
     let mut db = app.db();
     let outcome = revoke(app, &mut db, &client, asked, params.get("token_type_hint"));
@@ -57,10 +80,24 @@ async fn handle(app: &App, headers: &HeaderMap, params: &Params) -> Response {
     }
 }
 
-fn revoke(app: &App, db: &mut Db, client: &Client, asked: &str, hint: Option<&str>) -> Result<(), (&'static str, &'static str)> {
-    let unknown = || if app.broken(Fault::RevokeUnknown400) { Err(("invalid_request", "unknown token")) } else { Ok(()) };
+fn revoke(
+    app: &App,
+    db: &mut Db,
+    client: &Client,
+    asked: &str,
+    hint: Option<&str>,
+) -> Result<(), (&'static str, &'static str)> {
+    let unknown = || {
+        if app.broken(Fault::RevokeUnknown400) {
+            Err(("invalid_request", "unknown token"))
+        } else {
+            Ok(())
+        }
+    };
     let hint = hint.filter(|_| app.broken(Fault::RevokeHintTrusted));
-    let Some(found) = find(db, asked, hint) else { return unknown() };
+    let Some(found) = find(db, asked, hint) else {
+        return unknown();
+    };
     let (grant, owner) = match &found {
         Found::Access { grant, client, .. } | Found::Refresh { grant, client } => (*grant, client),
     };
@@ -72,12 +109,19 @@ fn revoke(app: &App, db: &mut Db, client: &Client, asked: &str, hint: Option<&st
     }
     match found {
         Found::Access { key, .. } => {
-            if let Some(access) = db.access.get_mut(&key).filter(|_| !app.broken(Fault::RevokeAccessNothing)) {
+            if let Some(access) = db
+                .access
+                .get_mut(&key)
+                .filter(|_| !app.broken(Fault::RevokeAccessNothing))
+            {
                 access.revoked = true;
             }
         }
         Found::Refresh { .. } if app.broken(Fault::RevokeLeavesAccess) => {
-            db.refresh.values_mut().filter(|refresh| refresh.grant == grant).for_each(|refresh| refresh.revoked = true);
+            db.refresh
+                .values_mut()
+                .filter(|refresh| refresh.grant == grant)
+                .for_each(|refresh| refresh.revoked = true);
         }
         Found::Refresh { .. } => db.end_grant(grant),
     }
@@ -89,12 +133,24 @@ fn revoke(app: &App, db: &mut Db, client: &Client, asked: &str, hint: Option<&st
 
 /// Looks everywhere, whatever the hint says (RFC 7009 §2.1); `hint` is set by fault only.
 fn find(db: &Db, asked: &str, hint: Option<&str>) -> Option<Found> {
-    let jti = jose::Token::parse(asked).ok().and_then(|token| token.claim_str("jti").map(str::to_owned));
+    let jti = jose::Token::parse(asked)
+        .ok()
+        .and_then(|token| token.claim_str("jti").map(str::to_owned));
     let key = jti.as_deref().unwrap_or(asked);
     // A JWT is found by its jti, so it must be one; an opaque token by itself.
-    let access = db.access.get(key).filter(|access| access.jwt == jti.is_some());
-    let access = access.map(|access| Found::Access { key: key.to_owned(), grant: access.grant, client: access.client.clone() });
-    let refresh = db.refresh.get(asked).map(|refresh| Found::Refresh { grant: refresh.grant, client: refresh.client.clone() });
+    let access = db
+        .access
+        .get(key)
+        .filter(|access| access.jwt == jti.is_some());
+    let access = access.map(|access| Found::Access {
+        key: key.to_owned(),
+        grant: access.grant,
+        client: access.client.clone(),
+    });
+    let refresh = db.refresh.get(asked).map(|refresh| Found::Refresh {
+        grant: refresh.grant,
+        client: refresh.client.clone(),
+    });
     match hint {
         Some("access_token") => access,
         Some("refresh_token") => refresh,

@@ -9,7 +9,7 @@ use std::{
 use jose::{Jwks, SigningKey, random_token};
 use serde_json::{Map, Value};
 
-use crate::{Facts, Fault, UserFact, face::FaceData, pkce::Challenge};
+use crate::{Fault, UserFact, face::FaceData, pkce::Challenge};
 
 /// Above this many entries of one kind the oldest expired ones are thrown out, then nothing new is taken.
 const CAPACITY: usize = 50_000;
@@ -20,7 +20,6 @@ pub(crate) struct App {
     /// `http://127.0.0.1:PORT`, the prefix of every URL.
     pub origin: String,
     pub issuer: String,
-    pub facts: Facts,
     pub key: SigningKey,
     pub jwks: Jwks,
     pub users: Vec<User>,
@@ -38,7 +37,10 @@ pub(crate) struct User {
 
 impl User {
     pub fn new(fact: &UserFact) -> User {
-        User { sub: format!("user-{}", random_token(12)), fields: fact.fields.clone() }
+        User {
+            sub: format!("user-{}", random_token(12)),
+            fields: fact.fields.clone(),
+        }
     }
 
     /// The first field: what people call themselves.
@@ -69,7 +71,7 @@ pub(crate) struct Db {
 #[derive(Clone, Default)]
 pub(crate) struct Client {
     pub id: String,
-    /// The name in [`Facts`]; empty for dynamically registered ones.
+    /// The name in [`crate::Facts`]; empty for dynamically registered ones.
     pub name: String,
     /// What the consent page calls it. Hostile.
     pub title: String,
@@ -187,7 +189,9 @@ pub(crate) struct Refresh {
 
 /// The time since the epoch.
 fn since_epoch() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
 }
 
 /// Seconds since the epoch.
@@ -201,11 +205,25 @@ pub(crate) fn now_ms() -> u64 {
 }
 
 impl App {
-    pub fn new(face: &'static FaceData, origin: String, facts: Facts, faults: Vec<Fault>, users: Vec<User>) -> App {
+    pub fn new(
+        face: &'static FaceData,
+        origin: String,
+        issuer: String,
+        faults: Vec<Fault>,
+        users: Vec<User>,
+    ) -> App {
         let key = SigningKey::generate(jose::Alg::ES256);
         let jwks = Jwks::from_json(&key.public_jwks()).unwrap_or_default();
-        let issuer = facts.issuer.clone();
-        App { face, origin, issuer, facts, key, jwks, users, faults, db: Mutex::default() }
+        App {
+            face,
+            origin,
+            issuer,
+            key,
+            jwks,
+            users,
+            faults,
+            db: Mutex::default(),
+        }
     }
 
     /// Whether this fault is switched on.
@@ -225,20 +243,26 @@ impl App {
 
     /// The resource identifiers, in the order of the face.
     pub fn resource_ids(&self) -> Vec<String> {
-        self.face.resources.iter().map(|resource| self.url(resource.path)).collect()
+        self.face
+            .resources
+            .iter()
+            .map(|resource| self.url(resource.path))
+            .collect()
     }
 
     /// Whether JWTs are the form for this audience: they are as soon as one member reads them.
     pub fn wants_jwt(&self, audience: &[String]) -> bool {
-        self.face
-            .resources
-            .iter()
-            .any(|resource| resource.format == crate::face::Format::Jwt && audience.contains(&self.url(resource.path)))
+        self.face.resources.iter().any(|resource| {
+            resource.format == crate::face::Format::Jwt
+                && audience.contains(&self.url(resource.path))
+        })
     }
 
     /// The user a subject identifier or login name stands for.
     pub fn user_named(&self, name: &str) -> Option<usize> {
-        self.users.iter().position(|user| user.sub == name || user.login_name() == name)
+        self.users
+            .iter()
+            .position(|user| user.sub == name || user.login_name() == name)
     }
 }
 
@@ -253,13 +277,15 @@ impl Db {
         let now = now();
         // Used codes and consumed refresh tokens stay until then: their replay must be noticed.
         if self.codes.len() > CAPACITY {
-            self.codes.retain(|_, code| code.expires_ms / 1000 + 600 > now);
+            self.codes
+                .retain(|_, code| code.expires_ms / 1000 + 600 > now);
         }
         if self.sessions.len() > CAPACITY {
             self.sessions.retain(|_, session| session.expires > now);
         }
         if self.interactions.len() > CAPACITY {
-            self.interactions.retain(|_, interaction| interaction.expires > now);
+            self.interactions
+                .retain(|_, interaction| interaction.expires > now);
         }
         if self.access.len() > CAPACITY {
             self.access.retain(|_, access| access.expires > now);
@@ -277,7 +303,9 @@ impl Db {
 
     /// Whether something new of the kind that grows fastest can still be taken.
     pub fn full(&self) -> bool {
-        self.sessions.len() > 2 * CAPACITY || self.interactions.len() > 2 * CAPACITY || self.clients.len() > CAPACITY
+        self.sessions.len() > 2 * CAPACITY
+            || self.interactions.len() > 2 * CAPACITY
+            || self.clients.len() > CAPACITY
     }
 
     /// Ends a grant and, with it, every token that came out of it.

@@ -28,10 +28,17 @@ const RACE_WINDOW: Duration = Duration::from_millis(50);
 
 /// An error answer of an endpoint for clients (RFC 6749 §5.2).
 pub(crate) fn fail(app: &App, status: StatusCode, error: &str, description: &str) -> Response {
-    let status = if app.broken(Fault::TokenErrors200) { StatusCode::OK } else { status };
+    let status = if app.broken(Fault::TokenErrors200) {
+        StatusCode::OK
+    } else {
+        status
+    };
     if app.broken(Fault::StackTrace) {
         let trace = "Traceback (most recent call last):\n  File \"/srv/app/oauth/token.py\", line 212, in post\n    raise GrantError(code)";
-        return http::secret_json(status, &json!({"error": error, "error_description": description, "stack": trace}));
+        return http::secret_json(
+            status,
+            &json!({"error": error, "error_description": description, "stack": trace}),
+        );
     }
     http::oauth_error(status, error, description)
 }
@@ -42,12 +49,21 @@ pub(crate) fn read_form(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<P
     if !http::is_form(headers) && !app.broken(Fault::TokenContentType) {
         return bad("the body must be application/x-www-form-urlencoded");
     }
-    if app.broken(Fault::TokenCharsetRefused) && headers.get(header::CONTENT_TYPE).is_some_and(|value| value != "application/x-www-form-urlencoded") {
+    if app.broken(Fault::TokenCharsetRefused)
+        && headers
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|value| value != "application/x-www-form-urlencoded")
+    {
         return bad("unexpected content type");
     }
     let Some(mut params) = Params::parse(body) else {
         if app.broken(Fault::ServerError500) {
-            return Err(fail(app, StatusCode::INTERNAL_SERVER_ERROR, "server_error", "could not decode"));
+            return Err(fail(
+                app,
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "server_error",
+                "could not decode",
+            ));
         }
         return bad("the body is not encoded properly");
     };
@@ -61,7 +77,12 @@ pub(crate) fn read_form(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<P
 }
 
 /// `POST`.
-pub(crate) async fn post(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery, body: Bytes) -> Response {
+pub(crate) async fn post(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+    body: Bytes,
+) -> Response {
     let mut params = match read_form(&app, &headers, &body) {
         Ok(params) => params,
         Err(response) => return response,
@@ -73,7 +94,11 @@ pub(crate) async fn post(State(app): State<Arc<App>>, headers: HeaderMap, RawQue
 }
 
 /// `GET`: refused, since a query ends up in logs.
-pub(crate) async fn get(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+pub(crate) async fn get(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
     if app.broken(Fault::TokenByGet) {
         let params = Params::parse(query.unwrap_or_default().as_bytes()).unwrap_or_default();
         return handle(&app, &headers, &params).await;
@@ -83,7 +108,12 @@ pub(crate) async fn get(State(app): State<Arc<App>>, headers: HeaderMap, RawQuer
 
 /// 405.
 pub(crate) fn only_post(app: &App) -> Response {
-    let mut response = fail(app, StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "only POST is allowed here");
+    let mut response = fail(
+        app,
+        StatusCode::METHOD_NOT_ALLOWED,
+        "invalid_request",
+        "only POST is allowed here",
+    );
     http::set(&mut response, header::ALLOW, "POST");
     response
 }
@@ -104,8 +134,18 @@ const KNOWN: &[&str] = &[
 ];
 
 async fn handle(app: &App, headers: &HeaderMap, params: &Params) -> Response {
-    if app.broken(Fault::TokenUnknownRefused) && params.pairs().iter().any(|(name, _)| !KNOWN.contains(&name.as_str())) {
-        return fail(app, StatusCode::BAD_REQUEST, "invalid_request", "unknown parameter");
+    if app.broken(Fault::TokenUnknownRefused)
+        && params
+            .pairs()
+            .iter()
+            .any(|(name, _)| !KNOWN.contains(&name.as_str()))
+    {
+        return fail(
+            app,
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            "unknown parameter",
+        );
     }
     let mut grant_type = params.get("grant_type").map(str::to_owned);
     if app.broken(Fault::GrantTypeCase) {
@@ -114,13 +154,21 @@ async fn handle(app: &App, headers: &HeaderMap, params: &Params) -> Response {
     if app.broken(Fault::GrantTypeGuessed) && params.get("code").is_some() {
         grant_type = grant_type.or(Some("authorization_code".into()));
     }
-    let lenient = app.broken(Fault::RefreshSecretUnchecked) && grant_type.as_deref() == Some("refresh_token");
+    let lenient =
+        app.broken(Fault::RefreshSecretUnchecked) && grant_type.as_deref() == Some("refresh_token");
     let client = match client_auth::authenticate(app, headers, params, lenient).await {
         Ok(client) => client,
         Err(response) => return response,
     };
     let registered = |kind: &str| {
-        if client.may(kind) { Ok(()) } else { Err(("unauthorized_client", "the client is not registered for this grant type")) }
+        if client.may(kind) {
+            Ok(())
+        } else {
+            Err((
+                "unauthorized_client",
+                "the client is not registered for this grant type",
+            ))
+        }
     };
     let outcome = match grant_type.as_deref() {
         None => Err(("invalid_request", "grant_type is required")),
@@ -134,8 +182,13 @@ async fn handle(app: &App, headers: &HeaderMap, params: &Params) -> Response {
         },
         Some(kind @ "client_credentials") => match registered(kind) {
             Ok(()) if !client.is_public() => by_client(app, &client, params),
-            _ if client.is_public() && app.broken(Fault::PublicClientCredentials) => by_client(app, &client, params),
-            Ok(()) => Err(("unauthorized_client", "a public client cannot act for itself")),
+            _ if client.is_public() && app.broken(Fault::PublicClientCredentials) => {
+                by_client(app, &client, params)
+            }
+            Ok(()) => Err((
+                "unauthorized_client",
+                "a public client cannot act for itself",
+            )),
             Err(fail) => Err(fail),
         },
         Some("password") if app.broken(Fault::PasswordGrant) => by_password(app, &client, params),
@@ -144,7 +197,11 @@ async fn handle(app: &App, headers: &HeaderMap, params: &Params) -> Response {
     match outcome {
         Ok(body) => {
             let body = Value::Object(body);
-            if app.broken(Fault::TokenCacheable) { http::json_response(StatusCode::OK, &body) } else { http::secret_json(StatusCode::OK, &body) }
+            if app.broken(Fault::TokenCacheable) {
+                http::json_response(StatusCode::OK, &body)
+            } else {
+                http::secret_json(StatusCode::OK, &body)
+            }
         }
         Err((error, description)) => fail(app, StatusCode::BAD_REQUEST, error, description),
     }
@@ -173,19 +230,34 @@ fn proof(app: &App, db: &Db, code: &Code, params: &Params) -> Result<(), Fail> {
         && uri != code.redirect_uri
         && !app.broken(Fault::TokenRedirectUnchecked)
     {
-        return Err(("invalid_grant", "redirect_uri is not the one of the authorization request"));
+        return Err((
+            "invalid_grant",
+            "redirect_uri is not the one of the authorization request",
+        ));
     }
     pkce::check(app, code, params, db.codes.values())
 }
 
-fn redeem(app: &App, client: &Client, params: &Params, step: Step) -> Result<Map<String, Value>, Fail> {
-    let Some(asked) = params.get("code") else { return Err(("invalid_request", "code is required")) };
+fn redeem(
+    app: &App,
+    client: &Client,
+    params: &Params,
+    step: Step,
+) -> Result<Map<String, Value>, Fail> {
+    let Some(asked) = params.get("code") else {
+        return Err(("invalid_request", "code is required"));
+    };
     let mut db = app.db();
-    let unknown = ("invalid_grant", "the code is unknown, used, expired or another client's");
+    let unknown = (
+        "invalid_grant",
+        "the code is unknown, used, expired or another client's",
+    );
     let key = match () {
         () if db.codes.contains_key(asked) => asked.to_owned(),
         () if app.broken(Fault::CodePrefix) => {
-            let near = |known: &&String| asked.len() >= 8 && (known.starts_with(asked) || asked.starts_with(known.as_str()));
+            let near = |known: &&String| {
+                asked.len() >= 8 && (known.starts_with(asked) || asked.starts_with(known.as_str()))
+            };
             db.codes.keys().find(near).cloned().ok_or(unknown)?
         }
         () => return Err(unknown),
@@ -197,7 +269,9 @@ fn redeem(app: &App, client: &Client, params: &Params, step: Step) -> Result<Map
     let proof = proof(app, &db, &code, params);
     if code.used && step != Step::Take && !app.broken(Fault::CodeReusable) {
         // Only a replay that would have been valid says that the code leaked together with its verifier (OAuth 2.1 §7.5.3).
-        if (proof.is_ok() || app.broken(Fault::CodeReplayFragile)) && !app.broken(Fault::CodeReplayHarmless) {
+        if (proof.is_ok() || app.broken(Fault::CodeReplayFragile))
+            && !app.broken(Fault::CodeReplayHarmless)
+        {
             end_after_replay(app, &mut db, code.grant);
         }
         return Err(unknown);
@@ -206,7 +280,12 @@ fn redeem(app: &App, client: &Client, params: &Params, step: Step) -> Result<Map
         return Err(unknown);
     }
     proof?;
-    let grant = db.grants.get(&code.grant).filter(|grant| grant.alive).cloned().ok_or(unknown)?;
+    let grant = db
+        .grants
+        .get(&code.grant)
+        .filter(|grant| grant.alive)
+        .cloned()
+        .ok_or(unknown)?;
     let audience = audience(app, params, &grant, app.broken(Fault::ResourceTokenSwitch))?;
     let details = details(app, params, &grant, app.broken(Fault::RarTokenWidens))?;
     if step == Step::Look {
@@ -215,13 +294,32 @@ fn redeem(app: &App, client: &Client, params: &Params, step: Step) -> Result<Map
     if let Some(stored) = db.codes.get_mut(&key) {
         stored.used = true;
     }
-    let rights = Rights { scopes: grant.scopes.clone(), audience, details, refreshed: false };
+    let rights = Rights {
+        scopes: grant.scopes.clone(),
+        audience,
+        details,
+        refreshed: false,
+    };
     let mut body = access_answer(app, &mut db, code.grant, &grant, client, rights);
     if client.may("refresh_token") {
-        body.insert("refresh_token".into(), issue::refresh(app, &mut db, code.grant, client, grant.scopes.clone(), false).into());
+        body.insert(
+            "refresh_token".into(),
+            issue::refresh(
+                app,
+                &mut db,
+                code.grant,
+                client,
+                grant.scopes.clone(),
+                false,
+            )
+            .into(),
+        );
     }
     if grant.scopes.iter().any(|scope| scope == "openid") {
-        body.insert("id_token".into(), issue::id_token(app, &grant, client).into());
+        body.insert(
+            "id_token".into(),
+            issue::id_token(app, &grant, client).into(),
+        );
     }
     Ok(body)
 }
@@ -231,18 +329,37 @@ fn end_after_replay(app: &App, db: &mut Db, grant: u64) {
     if !app.broken(Fault::CodeReplayLeavesChain) {
         return db.end_grant(grant);
     }
-    for access in db.access.values_mut().filter(|access| access.grant == grant && !access.refreshed) {
+    for access in db
+        .access
+        .values_mut()
+        .filter(|access| access.grant == grant && !access.refreshed)
+    {
         access.revoked = true;
     }
-    for refresh in db.refresh.values_mut().filter(|refresh| refresh.grant == grant && !refresh.refreshed) {
+    for refresh in db
+        .refresh
+        .values_mut()
+        .filter(|refresh| refresh.grant == grant && !refresh.refreshed)
+    {
         refresh.revoked = true;
     }
 }
 
 /// The audience asked for: within the grant (RFC 8707 §2.2), or all of it.
-fn audience(app: &App, params: &Params, grant: &Grant, any_known: bool) -> Result<Vec<String>, Fail> {
+fn audience(
+    app: &App,
+    params: &Params,
+    grant: &Grant,
+    any_known: bool,
+) -> Result<Vec<String>, Fail> {
     let asked = params.all("resource");
-    let ignored = [Fault::ResourceIgnored, Fault::AudienceMissing, Fault::AudienceAll].iter().any(|fault| app.broken(*fault));
+    let ignored = [
+        Fault::ResourceIgnored,
+        Fault::AudienceMissing,
+        Fault::AudienceAll,
+    ]
+    .iter()
+    .any(|fault| app.broken(*fault));
     if asked.is_empty() || ignored {
         return Ok(grant.resources.clone());
     }
@@ -258,16 +375,33 @@ fn audience(app: &App, params: &Params, grant: &Grant, any_known: bool) -> Resul
 
 /// The authorization details asked for: within the grant (RFC 9396 §6), or all of them.
 fn details(app: &App, params: &Params, grant: &Grant, any_valid: bool) -> Result<Vec<Value>, Fail> {
-    let Some(text) = params.get("authorization_details") else { return Ok(grant.details.clone()) };
-    let asked = rar::read(app, text).map_err(|_| ("invalid_authorization_details", "authorization_details is not valid"))?;
+    let Some(text) = params.get("authorization_details") else {
+        return Ok(grant.details.clone());
+    };
+    let asked = rar::read(app, text).map_err(|_| {
+        (
+            "invalid_authorization_details",
+            "authorization_details is not valid",
+        )
+    })?;
     if !any_valid && !rar::within(app, &asked, &grant.details) {
-        return Err(("invalid_authorization_details", "authorization_details exceeds what was granted"));
+        return Err((
+            "invalid_authorization_details",
+            "authorization_details exceeds what was granted",
+        ));
     }
     Ok(asked)
 }
 
 /// RFC 6749 §5.1, with the members of RFC 9396 §7.
-fn access_answer(app: &App, db: &mut Db, id: u64, grant: &Grant, client: &Client, rights: Rights) -> Map<String, Value> {
+fn access_answer(
+    app: &App,
+    db: &mut Db,
+    id: u64,
+    grant: &Grant,
+    client: &Client,
+    rights: Rights,
+) -> Map<String, Value> {
     db.prune();
     let scope = rights.scopes.join(" ");
     let details = rights.details.clone();
@@ -277,7 +411,14 @@ fn access_answer(app: &App, db: &mut Db, id: u64, grant: &Grant, client: &Client
     if !app.broken(Fault::TokenTypeMissing) {
         body.insert("token_type".into(), "Bearer".into());
     }
-    body.insert("expires_in".into(), if app.broken(Fault::ExpiresInText) { Value::String(life.to_string()) } else { life.into() });
+    body.insert(
+        "expires_in".into(),
+        if app.broken(Fault::ExpiresInText) {
+            Value::String(life.to_string())
+        } else {
+            life.into()
+        },
+    );
     if !app.broken(Fault::ScopeUnreported) {
         body.insert("scope".into(), scope.into());
     }
@@ -287,7 +428,11 @@ fn access_answer(app: &App, db: &mut Db, id: u64, grant: &Grant, client: &Client
     body
 }
 
-async fn by_refresh(app: &App, client: &Client, params: &Params) -> Result<Map<String, Value>, Fail> {
+async fn by_refresh(
+    app: &App,
+    client: &Client,
+    params: &Params,
+) -> Result<Map<String, Value>, Fail> {
     if app.broken(Fault::RefreshRace) {
         rotate(app, client, params, Step::Look)?;
         tokio::time::sleep(RACE_WINDOW).await;
@@ -296,12 +441,25 @@ async fn by_refresh(app: &App, client: &Client, params: &Params) -> Result<Map<S
     rotate(app, client, params, Step::Both)
 }
 
-fn rotate(app: &App, client: &Client, params: &Params, step: Step) -> Result<Map<String, Value>, Fail> {
-    let Some(asked) = params.get("refresh_token") else { return Err(("invalid_request", "refresh_token is required")) };
+fn rotate(
+    app: &App,
+    client: &Client,
+    params: &Params,
+    step: Step,
+) -> Result<Map<String, Value>, Fail> {
+    let Some(asked) = params.get("refresh_token") else {
+        return Err(("invalid_request", "refresh_token is required"));
+    };
     let mut db = app.db();
-    let unknown = ("invalid_grant", "the refresh token is unknown, used, revoked, expired or another client's");
+    let unknown = (
+        "invalid_grant",
+        "the refresh token is unknown, used, revoked, expired or another client's",
+    );
     let (key, refresh) = find_refresh(app, &db, asked).ok_or(unknown)?;
-    if (refresh.client != client.id && !app.broken(Fault::RefreshAnyClient)) || refresh.revoked || refresh.expires <= now() {
+    if (refresh.client != client.id && !app.broken(Fault::RefreshAnyClient))
+        || refresh.revoked
+        || refresh.expires <= now()
+    {
         return Err(unknown);
     }
     let reusable = app.broken(Fault::RefreshOldWorks) || app.broken(Fault::RefreshNoRotation);
@@ -310,14 +468,30 @@ fn rotate(app: &App, client: &Client, params: &Params, step: Step) -> Result<Map
         end_after_refresh_replay(app, &mut db, refresh.grant);
         return Err(unknown);
     }
-    let grant = db.grants.get(&refresh.grant).filter(|grant| grant.alive).cloned().ok_or(unknown)?;
-    let audience = audience(app, params, &grant, app.broken(Fault::ResourceRefreshSwitch))?;
+    let grant = db
+        .grants
+        .get(&refresh.grant)
+        .filter(|grant| grant.alive)
+        .cloned()
+        .ok_or(unknown)?;
+    let audience = audience(
+        app,
+        params,
+        &grant,
+        app.broken(Fault::ResourceRefreshSwitch),
+    )?;
     let details = details(app, params, &grant, app.broken(Fault::RarRefreshWidens))?;
-    let scopes = match params.get("scope").filter(|_| !app.broken(Fault::RefreshNarrowIgnored)) {
+    let scopes = match params
+        .get("scope")
+        .filter(|_| !app.broken(Fault::RefreshNarrowIgnored))
+    {
         None => refresh.scopes.clone(),
         Some(text) => {
-            let asked = read_scopes(app, client, text).map_err(|_| ("invalid_scope", "scope is malformed or unknown"))?;
-            if asked.iter().any(|scope| !refresh.scopes.contains(scope)) && !app.broken(Fault::RefreshWidens) {
+            let asked = read_scopes(app, client, text)
+                .map_err(|_| ("invalid_scope", "scope is malformed or unknown"))?;
+            if asked.iter().any(|scope| !refresh.scopes.contains(scope))
+                && !app.broken(Fault::RefreshWidens)
+            {
                 return Err(("invalid_scope", "scope exceeds what was granted"));
             }
             asked
@@ -326,8 +500,24 @@ fn rotate(app: &App, client: &Client, params: &Params, step: Step) -> Result<Map
     if step == Step::Look {
         return Ok(Map::new());
     }
-    let next_scopes = if app.broken(Fault::RefreshNarrowSticks) { scopes.clone() } else { refresh.scopes.clone() };
-    let mut body = access_answer(app, &mut db, refresh.grant, &grant, client, Rights { scopes, audience, details, refreshed: true });
+    let next_scopes = if app.broken(Fault::RefreshNarrowSticks) {
+        scopes.clone()
+    } else {
+        refresh.scopes.clone()
+    };
+    let mut body = access_answer(
+        app,
+        &mut db,
+        refresh.grant,
+        &grant,
+        client,
+        Rights {
+            scopes,
+            audience,
+            details,
+            refreshed: true,
+        },
+    );
     let next = if app.broken(Fault::RefreshNoRotation) {
         asked.to_owned()
     } else {
@@ -345,14 +535,31 @@ fn find_refresh(app: &App, db: &Db, asked: &str) -> Option<(String, Refresh)> {
         return Some((asked.to_owned(), refresh.clone()));
     }
     if app.broken(Fault::RefreshPrefix) && asked.len() >= 8 {
-        let near = |(known, _): &(&String, &Refresh)| known.starts_with(asked) || asked.starts_with(known.as_str());
-        return db.refresh.iter().filter(|(_, refresh)| !refresh.consumed).find(near).map(|(key, refresh)| (key.clone(), refresh.clone()));
+        let near = |(known, _): &(&String, &Refresh)| {
+            known.starts_with(asked) || asked.starts_with(known.as_str())
+        };
+        return db
+            .refresh
+            .iter()
+            .filter(|(_, refresh)| !refresh.consumed)
+            .find(near)
+            .map(|(key, refresh)| (key.clone(), refresh.clone()));
     }
     if app.broken(Fault::RefreshByAccess) {
-        let jti = jose::Token::parse(asked).ok().and_then(|token| token.claim_str("jti").map(str::to_owned));
+        let jti = jose::Token::parse(asked)
+            .ok()
+            .and_then(|token| token.claim_str("jti").map(str::to_owned));
         let access = db.access.get(jti.as_deref().unwrap_or(asked))?;
         let (grant, client, scopes) = (access.grant, access.client.clone(), access.scopes.clone());
-        let refresh = Refresh { grant, client, scopes, consumed: false, revoked: false, refreshed: false, expires: access.expires };
+        let refresh = Refresh {
+            grant,
+            client,
+            scopes,
+            consumed: false,
+            revoked: false,
+            refreshed: false,
+            expires: access.expires,
+        };
         return Some((asked.to_owned(), refresh));
     }
     None
@@ -364,9 +571,15 @@ fn end_after_refresh_replay(app: &App, db: &mut Db, grant: u64) {
     }
     let refuse = |refresh: &mut Refresh| refresh.revoked = true;
     if app.broken(Fault::RefreshReplayKillsParent) {
-        db.refresh.values_mut().filter(|refresh| refresh.grant == grant && refresh.consumed).for_each(refuse);
+        db.refresh
+            .values_mut()
+            .filter(|refresh| refresh.grant == grant && refresh.consumed)
+            .for_each(refuse);
     } else if app.broken(Fault::RefreshReplayLeavesAccess) {
-        db.refresh.values_mut().filter(|refresh| refresh.grant == grant).for_each(refuse);
+        db.refresh
+            .values_mut()
+            .filter(|refresh| refresh.grant == grant)
+            .for_each(refuse);
     } else {
         db.end_grant(grant);
         if app.broken(Fault::RefreshReplayTooBroad) {
@@ -377,20 +590,45 @@ fn end_after_refresh_replay(app: &App, db: &mut Db, grant: u64) {
 
 /// Ends every grant the same user has given to the same client.
 pub(crate) fn end_siblings(db: &mut Db, grant: u64) {
-    let Some((client, user)) = db.grants.get(&grant).map(|grant| (grant.client.clone(), grant.user)) else { return };
-    for sibling in db.grants.values_mut().filter(|other| other.client == client && other.user == user) {
+    let Some((client, user)) = db
+        .grants
+        .get(&grant)
+        .map(|grant| (grant.client.clone(), grant.user))
+    else {
+        return;
+    };
+    for sibling in db
+        .grants
+        .values_mut()
+        .filter(|other| other.client == client && other.user == user)
+    {
         sibling.alive = false;
     }
 }
 
 /// A grant that needs no code.
-fn direct_grant(app: &App, client: &Client, params: &Params, user: Option<usize>) -> Result<Grant, Fail> {
-    let scopes = read_scopes(app, client, params.get("scope").unwrap_or(app.face.default_scope))
-        .map_err(|_| ("invalid_scope", "scope is malformed or unknown"))?;
+fn direct_grant(
+    app: &App,
+    client: &Client,
+    params: &Params,
+    user: Option<usize>,
+) -> Result<Grant, Fail> {
+    let scopes = read_scopes(
+        app,
+        client,
+        params.get("scope").unwrap_or(app.face.default_scope),
+    )
+    .map_err(|_| ("invalid_scope", "scope is malformed or unknown"))?;
     let asked = params.all("resource");
     let resources = match (asked.is_empty(), app.face.default_resource) {
         (false, _) => read_resources(app, &asked).map_err(|what| ("invalid_target", what))?,
-        (true, Some(name)) => app.face.resources.iter().filter(|resource| resource.name == name).map(|resource| app.url(resource.path)).collect(),
+        (true, Some(name)) => app
+            .face
+            .resources
+            .iter()
+            .filter(|resource| resource.name == name)
+            .map(|resource| app.url(resource.path))
+            .collect(),
         (true, None) => return Err(("invalid_target", "resource is required")),
     };
     let sub = match user.and_then(|user| app.users.get(user)) {
@@ -409,7 +647,12 @@ fn direct_grant(app: &App, client: &Client, params: &Params, user: Option<usize>
         expires: now() + app.face.lifetimes.refresh,
     };
     if let Some(text) = params.get("authorization_details") {
-        grant.details = rar::read(app, text).map_err(|_| ("invalid_authorization_details", "authorization_details is not valid"))?;
+        grant.details = rar::read(app, text).map_err(|_| {
+            (
+                "invalid_authorization_details",
+                "authorization_details is not valid",
+            )
+        })?;
     }
     Ok(grant)
 }
@@ -420,10 +663,18 @@ fn by_client(app: &App, client: &Client, params: &Params) -> Result<Map<String, 
     let mut db = app.db();
     let id = db.next_serial();
     db.grants.insert(id, grant.clone());
-    let rights = Rights { scopes: grant.scopes.clone(), audience: grant.resources.clone(), details: grant.details.clone(), refreshed: false };
+    let rights = Rights {
+        scopes: grant.scopes.clone(),
+        audience: grant.resources.clone(),
+        details: grant.details.clone(),
+        refreshed: false,
+    };
     let mut body = access_answer(app, &mut db, id, &grant, client, rights);
     if app.broken(Fault::ClientCredentialsRefresh) {
-        body.insert("refresh_token".into(), issue::refresh(app, &mut db, id, client, grant.scopes, false).into());
+        body.insert(
+            "refresh_token".into(),
+            issue::refresh(app, &mut db, id, client, grant.scopes, false).into(),
+        );
     }
     Ok(body)
 }
@@ -431,11 +682,23 @@ fn by_client(app: &App, client: &Client, params: &Params) -> Result<Map<String, 
 /// The password grant, which exists by fault only.
 fn by_password(app: &App, client: &Client, params: &Params) -> Result<Map<String, Value>, Fail> {
     let name = params.get("username").unwrap_or_default();
-    let Some(user) = app.users.iter().position(|user| user.login_name() == name).or(Some(0)) else { return Err(("invalid_grant", "no such user")) };
+    let Some(user) = app
+        .users
+        .iter()
+        .position(|user| user.login_name() == name)
+        .or(Some(0))
+    else {
+        return Err(("invalid_grant", "no such user"));
+    };
     let grant = direct_grant(app, client, params, Some(user))?;
     let mut db = app.db();
     let id = db.next_serial();
     db.grants.insert(id, grant.clone());
-    let rights = Rights { scopes: grant.scopes.clone(), audience: grant.resources.clone(), details: grant.details.clone(), refreshed: false };
+    let rights = Rights {
+        scopes: grant.scopes.clone(),
+        audience: grant.resources.clone(),
+        details: grant.details.clone(),
+        refreshed: false,
+    };
     Ok(access_answer(app, &mut db, id, &grant, client, rights))
 }
