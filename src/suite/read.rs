@@ -85,7 +85,6 @@ impl ReadStep {
 
 pub(super) struct ReadVariant {
     pub variant: Variant,
-    pub span: Span,
     pub needs: Vec<At<String>>,
     pub change: ReadChange,
     pub expect: Option<ReadExpect>,
@@ -368,7 +367,6 @@ impl<'r> Pieces<'r> {
         }
         Some(ReadVariant {
             variant,
-            span: name.span,
             needs,
             change,
             expect: self.expect(&table),

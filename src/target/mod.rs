@@ -1,3 +1,9 @@
 //! Target files: what is tested, how to log in, its policy.
 
+pub mod file;
+pub mod load;
 pub mod model;
+mod read;
+mod who;
+
+pub use load::{Loaded, from_issuer, load};

@@ -31,7 +31,8 @@ pub struct Target {
     pub rar: Vec<(String, String)>,
     /// Parameters every authorization request needs.
     pub params: Vec<(String, String)>,
-    /// Hosts (authority) that may be contacted besides the issuer's.
+    /// Origins that may be contacted besides the issuer's: those of probes, of endpoint overrides, and
+    /// what `hosts` names.
     pub hosts: Vec<String>,
 }
 
@@ -164,6 +165,8 @@ pub struct Policy {
     pub resource_required: bool,
     /// Whether PKCE is declared optional.
     pub pkce_optional: bool,
+    /// Whether a request without `state` is refused.
+    pub state_required: bool,
     /// The authorization detail sent with every authorization request, by name.
     pub rar: Option<String>,
     /// Other codes that mean the same here.

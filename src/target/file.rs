@@ -1,0 +1,242 @@
+//! The shape of a target file, for the JSON Schema (`schemas/target.json`) and for the loader, which
+//! takes the known and the required keys from here.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+
+/// What oauthspec tests, how a user logs in there, and what the server declares about itself.
+/// `${NAME}` in any string value is replaced by that environment variable.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct TargetFile {
+    /// The issuer, string-identical to the metadata's.
+    pub issuer: String,
+    /// The profiles that judge; `oauth21` when left out.
+    #[schemars(length(min = 1))]
+    pub profiles: Option<Vec<String>>,
+    /// Further origins that belong to the target: `https://login.example`. Those of probes and
+    /// endpoints are added by themselves.
+    #[schemars(length(min = 1))]
+    pub hosts: Option<Vec<String>>,
+    /// Clients by name: `a`, `b` (public), `confidential`, `confidential-b`, `native`, `many`, `legacy`, `rs`.
+    pub client: Option<BTreeMap<String, ClientFile>>,
+    /// Resources by name: `a`, `b`, `write`, `pay`.
+    pub resource: Option<BTreeMap<String, ResourceFile>>,
+    /// Users by name, `a` and `b`; the fields are those the login steps name, the login name first.
+    pub user: Option<BTreeMap<String, BTreeMap<String, SecretFile>>>,
+    /// How a user logs in and consents.
+    pub login: Option<LoginFile>,
+    /// What the server declares about itself.
+    pub policy: Option<PolicyFile>,
+    /// Endpoints that discovery does not tell; paths are resolved against the issuer.
+    pub endpoints: Option<EndpointsFile>,
+    /// Who may introspect.
+    pub introspection: Option<IntrospectionFile>,
+    /// Valid authorization details by name.
+    pub rar: Option<BTreeMap<String, RarFile>>,
+    /// Further parameters every authorization request needs.
+    pub params: Option<BTreeMap<String, String>>,
+}
+
+/// A client: registered by hand (`id`), or by oauthspec itself (`register = true`).
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct ClientFile {
+    /// Register it at the start of the run (RFC 7591) and delete it afterwards.
+    pub register: Option<bool>,
+    /// Its identifier.
+    pub id: Option<String>,
+    /// Its secret.
+    pub secret: Option<SecretFile>,
+    /// How it authenticates; `none` when left out, `client_secret_basic` when it is confidential.
+    pub auth: Option<AuthFile>,
+    /// What kind it is; follows `auth` when left out.
+    #[schemars(rename = "type")]
+    pub kind: Option<ClientTypeFile>,
+    /// Its redirect URIs. They are never contacted.
+    pub redirect_uris: Option<Vec<String>>,
+}
+
+/// A value, or where to find it.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+pub enum SecretFile {
+    /// The value itself; for a secret this is accepted with a warning.
+    Value(String),
+    /// Elsewhere.
+    Source(SourceFile),
+}
+
+/// Where a secret is found: one of both.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct SourceFile {
+    /// In this environment variable.
+    pub env: Option<String>,
+    /// In this file, below the target file's folder.
+    pub file: Option<String>,
+}
+
+/// Client authentication at the token endpoint.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+pub enum AuthFile {
+    /// A public client.
+    None,
+    /// In the Authorization header.
+    ClientSecretBasic,
+    /// In the body.
+    ClientSecretPost,
+    /// A signed assertion.
+    PrivateKeyJwt,
+}
+
+/// What kind a client is.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+pub enum ClientTypeFile {
+    /// Cannot keep a secret.
+    Public,
+    /// Can keep a secret.
+    Confidential,
+    /// Public, with a loopback redirect URI.
+    Native,
+}
+
+/// A protected resource and a harmless request to it.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct ResourceFile {
+    /// The resource indicator (RFC 8707), when the server has such.
+    pub id: Option<String>,
+    /// The request: `GET /v1/me`. A path is resolved against the issuer.
+    pub probe: String,
+    /// The scope it needs.
+    pub scope: Option<String>,
+    /// Its body.
+    pub body: Option<String>,
+    /// The body's media type.
+    pub content_type: Option<String>,
+    /// The authorization detail it needs, by name.
+    pub rar: Option<String>,
+}
+
+/// How a user logs in and consents.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct LoginFile {
+    /// Which driver.
+    pub driver: DriverFile,
+    /// Tried in order on every page: the first whose fields and button are in one form.
+    #[schemars(length(min = 1))]
+    pub step: Option<Vec<LoginStepFile>>,
+}
+
+/// The login drivers.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+pub enum DriverFile {
+    /// HTML forms.
+    Form,
+    /// The server approves by itself.
+    None,
+}
+
+/// One page.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct LoginStepFile {
+    /// Field and value; `$user.FIELD` is the user's.
+    pub fill: Option<BTreeMap<String, String>>,
+    /// The button to press: its text, its name, or `name=value`.
+    pub press: Option<String>,
+    /// The button a denying user presses instead.
+    pub deny: Option<String>,
+    /// The link to follow instead of pressing a button.
+    pub link: Option<String>,
+}
+
+/// What the server declares about itself.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct PolicyFile {
+    /// Asked for by default.
+    pub scope: Option<String>,
+    /// How long a revoked token may live on: `0s`.
+    pub revocation_lag: Option<String>,
+    /// How long a rotated refresh token may still be used: `0s`.
+    pub replay_grace: Option<String>,
+    /// `form` or `json`.
+    pub token_body: Option<BodyFile>,
+    /// Whether a request without `resource` is refused.
+    pub resource_required: Option<bool>,
+    /// Whether PKCE is demanded from every client.
+    pub pkce: Option<PkceFile>,
+    /// Whether a request without `state` is refused.
+    pub state_required: Option<bool>,
+    /// The authorization detail sent with every authorization request, by name.
+    pub rar: Option<String>,
+    /// Error codes that this server uses in place of another: `{ invalid_target = ["invalid_request"] }`.
+    pub error_aliases: Option<BTreeMap<String, Vec<String>>>,
+    /// Further times by name, for `expect.within = "policy.NAME"` in suites of your own.
+    pub times: Option<BTreeMap<String, String>>,
+}
+
+/// How the token endpoint takes its parameters.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+pub enum BodyFile {
+    /// As the RFCs say.
+    Form,
+    /// As JSON.
+    Json,
+}
+
+/// Whether PKCE is demanded.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+pub enum PkceFile {
+    /// From every client.
+    Required,
+    /// Not from every client.
+    Optional,
+}
+
+/// Endpoints that discovery does not tell.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct EndpointsFile {
+    /// RFC 6749 §3.1.
+    pub authorization: Option<String>,
+    /// RFC 6749 §3.2.
+    pub token: Option<String>,
+    /// RFC 7591.
+    pub registration: Option<String>,
+    /// RFC 7009.
+    pub revocation: Option<String>,
+    /// RFC 7662.
+    pub introspection: Option<String>,
+    /// RFC 7517.
+    pub jwks: Option<String>,
+    /// RFC 9126.
+    pub par: Option<String>,
+    /// RFC 8628.
+    pub device: Option<String>,
+}
+
+/// Who may introspect.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct IntrospectionFile {
+    /// The name of a client of this file.
+    pub client: String,
+}
+
+/// A valid authorization detail (RFC 9396).
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct RarFile {
+    /// The JSON array as text.
+    pub details: String,
+}
