@@ -100,13 +100,11 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
 }
 
 fn schema(name: &str) -> Result<Exit, Failure> {
-    let text = match name {
-        "report" => crate::report::json::schema(),
-        other => {
-            return Err(Failure::usage(format!(
-                "there is no schema `{other}`; the schemas are: report"
-            )));
-        }
+    let Some(text) = crate::schema::schema(name) else {
+        let names = crate::schema::NAMES.join(", ");
+        return Err(Failure::usage(format!(
+            "there is no schema `{name}`; the schemas are: {names}"
+        )));
     };
     print::text(&text)?;
     Ok(Exit::Conforms)

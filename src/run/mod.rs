@@ -12,6 +12,7 @@ pub mod plan;
 pub mod policy;
 pub mod prepare;
 pub mod schedule;
+pub mod waiver;
 
 use std::time::Duration;
 

@@ -551,7 +551,9 @@ impl<'r> Pieces<'r> {
             self.reader
                 .error(span, format!("unknown pseudo parameter `{name}`"))
                 .suggest(name, words::PSEUDO.iter().copied())
-                .note("names that end in a dot take one more: @header.Host, @query.token")
+                .note(
+                    "names that end in a dot take one more: @header.Host, @query.token, @body.code",
+                )
                 .report();
         }
         if name.trim().is_empty() {
