@@ -9,10 +9,23 @@ macro_rules! suites {
 /// Path in the repository and text of every file of `suites/`, in the order they are run.
 pub const SUITES: &[(&str, &str)] = suites![
     "suites/as-meta.toml",
+    "suites/prm.toml",
+    "suites/tls.toml",
+    "suites/http.toml",
     "suites/authz.toml",
     "suites/redirect.toml",
     "suites/pkce.toml",
     "suites/iss.toml",
+    "suites/scope.toml",
+    "suites/resource.toml",
     "suites/token.toml",
     "suites/refresh.toml",
+    "suites/rs.toml",
+    "suites/jwt.toml",
+    "suites/revoke.toml",
+    "suites/intro.toml",
+    "suites/rar.toml",
+    "suites/dcr.toml",
+    "suites/dcrm.toml",
+    "suites/robust.toml",
 ];

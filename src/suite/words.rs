@@ -20,6 +20,8 @@ pub const ERROR_CODES: &[&str] = &[
     "insufficient_user_authentication",
     // RFC 7009 §2.2.1
     "unsupported_token_type",
+    // RFC 7662 §2.2: no error, but how introspection refuses a token: `active` is false
+    "inactive",
     // RFC 7591 §3.2.2
     "invalid_redirect_uri",
     "invalid_client_metadata",
@@ -97,7 +99,7 @@ pub(crate) const QUALIFIERS: &[&str] = &[
 ];
 
 /// Capabilities a named check may be after, so that they may stand without a step that uses them.
-pub(crate) const CHECKED: &[&str] = &["refresh_token", "introspection", "registration"];
+pub(crate) const CHECKED: &[&str] = &["refresh_token", "introspection", "registration", "listener"];
 
 /// Endpoints an `http` step may name with `at`.
 pub const ENDPOINTS: &[&str] = &[
