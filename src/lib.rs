@@ -18,6 +18,7 @@ mod reader;
 pub mod report;
 pub mod run;
 pub mod schema;
+pub mod selftest;
 pub mod suite;
 pub mod target;
 pub mod transport;

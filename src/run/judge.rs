@@ -23,6 +23,8 @@ pub struct Judgement {
     pub observed: String,
     /// The exchanges.
     pub evidence: Vec<Exchange>,
+    /// Whether the server gave no usable answer, so that trying again may help.
+    pub unanswered: bool,
 }
 
 /// One opinion about one step.
@@ -51,7 +53,7 @@ pub async fn variant(world: &World, case: &Case, variant: &Variant) -> Judgement
     for round in 1..=rounds {
         let mut judged = once(world, case, variant).await;
         for _ in 0..PATIENCE {
-            if judged.verdict != Verdict::Inconclusive {
+            if judged.verdict != Verdict::Inconclusive || !judged.unanswered {
                 break;
             }
             judged = once(world, case, variant).await;
@@ -77,6 +79,7 @@ pub async fn variant(world: &World, case: &Case, variant: &Variant) -> Judgement
         reason: "no round was performed".into(),
         observed: String::new(),
         evidence: Vec::new(),
+        unanswered: false,
     })
 }
 
@@ -88,6 +91,7 @@ async fn once(world: &World, case: &Case, variant: &Variant) -> Judgement {
     let mut observed = String::new();
     let mut deviating = Vec::new();
     let mut attacked = false;
+    let mut unanswered = false;
     let refuses_anywhere = case
         .steps
         .iter()
@@ -104,6 +108,7 @@ async fn once(world: &World, case: &Case, variant: &Variant) -> Judgement {
         if expect.refuses() || step.cause || !change.is_empty() {
             deviating.push(at);
         }
+        unanswered |= matches!(outcome.answer, Answer::NoAnswer(_) | Answer::Throttled(_));
         if expect.refuses() || observed.is_empty() || !expect.check.is_empty() {
             observed = outcome.answer.words();
         }
@@ -134,6 +139,7 @@ async fn once(world: &World, case: &Case, variant: &Variant) -> Judgement {
         reason: scene.secrets.redact(&decided.reason),
         observed: scene.secrets.redact(&observed),
         evidence: scene.evidence(Role::Setup, &deviating),
+        unanswered,
     }
 }
 

@@ -47,6 +47,8 @@ pub struct Options {
     pub fail_on: Severity,
     /// Warnings fail the run too.
     pub strict: bool,
+    /// Known failures.
+    pub waivers: Option<waiver::Waivers>,
     /// The user's word that hosts other than loopback may be tested.
     pub i_am_authorized: bool,
     /// Decide every case even when the preflight fails (for `selftest`, against hosts that are not
@@ -67,6 +69,7 @@ impl Default for Options {
             timeout: Duration::from_secs(10),
             fail_on: Severity::Cosmetic,
             strict: false,
+            waivers: None,
             i_am_authorized: false,
             despite_preflight: false,
         }
@@ -143,13 +146,32 @@ pub async fn run(
             for warning in &prepared.warnings {
                 end.problems.push(warning.clone());
             }
-            let mut hear = |report: CaseReport| {
+            let today = jiff::Zoned::now().date();
+            let mut hear = |mut report: CaseReport| {
+                tally.decided.push((report.id.clone(), report.verdict));
+                let red = matches!(report.verdict, Verdict::Fail | Verdict::Warn);
+                if let Some(waiver) = options
+                    .waivers
+                    .as_ref()
+                    .filter(|_| red)
+                    .and_then(|waivers| waivers.matching(&report.id, today))
+                {
+                    report.waived = Some(waiver.reason.clone());
+                }
                 tally.count(&report, options);
                 end.summary.count(report.verdict);
                 events(Event::Case(Box::new(report)));
             };
             let interrupted = schedule::run(&prepared, &selected, options, &mut hear, &stop).await;
             end.policy = policy::read_out(&prepared, &tally.reports);
+            if let Some(waivers) = &options.waivers {
+                let every = suites.iter().flat_map(|suite| &suite.cases);
+                end.problems.extend(tally.stale(
+                    waivers,
+                    every.map(|case| case.id.as_str()),
+                    today,
+                ));
+            }
             end.leftovers = cleanup::clean(&prepared.world).await;
             end.requests = prepared.world.transport.sent();
             end.exit_code = match (interrupted, &prepared.preflight) {
@@ -180,7 +202,7 @@ struct Tally {
     reports: Vec<CaseReport>,
     failing: u32,
     stale: u32,
-    waived: Vec<String>,
+    decided: Vec<(String, Verdict)>,
 }
 
 impl Tally {
@@ -192,10 +214,42 @@ impl Tally {
             _ => false,
         };
         self.failing += u32::from(fails && report.waived.is_none());
-        if report.waived.is_some() {
-            self.waived.push(report.id.clone());
-        }
         self.reports.push(report.clone());
+    }
+
+    /// Waivers that no longer excuse anything: each is a failure, so that the file stays true.
+    fn stale<'a>(
+        &mut self,
+        waivers: &waiver::Waivers,
+        every: impl Iterator<Item = &'a str> + Clone,
+        today: jiff::civil::Date,
+    ) -> Vec<String> {
+        let decided: Vec<(&str, Verdict)> = self
+            .decided
+            .iter()
+            .map(|(id, verdict)| (id.as_str(), *verdict))
+            .collect();
+        let mut words: Vec<String> = Vec::new();
+        for waiver in waivers.stale(&decided) {
+            words.push(format!(
+                "{}: the waiver for `{}` is stale, nothing it covers fails any more: remove it",
+                waiver.place, waiver.case
+            ));
+        }
+        for waiver in waivers.unknown(every) {
+            words.push(format!(
+                "{}: the waiver for `{}` covers no case: correct or remove it",
+                waiver.place, waiver.case
+            ));
+        }
+        for waiver in waivers.0.iter().filter(|waiver| waiver.has_expired(today)) {
+            words.push(format!(
+                "{}: the waiver for `{}` has expired: mend the server, or give it a new date",
+                waiver.place, waiver.case
+            ));
+        }
+        self.stale = u32::try_from(words.len()).unwrap_or(u32::MAX);
+        words
     }
 
     fn exit(&self, summary: &Summary, options: &Options) -> Exit {

@@ -1,6 +1,6 @@
 //! Which variants run, which are skipped and why.
 
-use super::{Options, Prepared};
+use super::{Options, Prepared, waiver};
 use crate::suite::model::{Case, Suite, Variant};
 
 /// The cases the options select, in order.
@@ -14,7 +14,7 @@ pub fn select<'a>(suites: &'a [Suite], options: &Options) -> Vec<&'a Case> {
                 || options.cases.iter().any(|glob| {
                     // `redirect.near-miss/port-zero` selects the case of that variant.
                     let glob = glob.split('/').next().unwrap_or(glob);
-                    glob_matches(glob, &case.id)
+                    waiver::glob(glob, &case.id)
                 })
         })
         .collect();
@@ -26,26 +26,6 @@ pub fn select<'a>(suites: &'a [Suite], options: &Options) -> Vec<&'a Case> {
         });
     }
     cases
-}
-
-/// `*` stands for any text; everything else for itself.
-pub fn glob_matches(glob: &str, text: &str) -> bool {
-    let mut parts = glob.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else {
-        return false;
-    };
-    let parts: Vec<&str> = parts.collect();
-    let Some((last, middle)) = parts.split_last() else {
-        return rest.is_empty();
-    };
-    for part in middle {
-        match rest.find(part) {
-            Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
 }
 
 /// Why a variant does not apply to this target, or `None` when it runs.
@@ -104,20 +84,4 @@ fn enabling(need: &str) -> String {
         _ => "the server does not announce it",
     }
     .to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::glob_matches;
-
-    #[test]
-    fn globs_know_only_the_star() {
-        assert!(glob_matches("pkce.*", "pkce.plain-rejected"));
-        assert!(glob_matches("*", "a.b"));
-        assert!(glob_matches("*.near-*", "redirect.near-miss"));
-        assert!(glob_matches("a.b", "a.b"));
-        assert!(!glob_matches("a.b", "a.bc"));
-        assert!(!glob_matches("a.*c", "a.b"));
-        assert!(!glob_matches("pkce", "pkce.plain"));
-    }
 }

@@ -4,6 +4,7 @@ pub mod file;
 pub mod load;
 pub mod model;
 mod read;
+pub mod reference;
 mod who;
 
 pub use load::{Loaded, from_issuer, load};

@@ -1,0 +1,387 @@
+//! Who tests the tester: every fault of the reference server against every case, the clean server,
+//! and three hosts that are not OAuth servers at all.
+//!
+//! A fault that no case notices is a survivor; a case that no fault turns red needs a written
+//! reason; a pass on a host that is no OAuth server is a lie.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::stream::{self, StreamExt as _};
+use refserver::Fault;
+use serde::Serialize;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use crate::event::{CaseReport, Event, Verdict};
+use crate::run::{self, Options};
+use crate::suite::model::{Case, Suite};
+use crate::target::reference;
+
+/// What the self-test found. Serialised, it is the output of `selftest --json`.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Outcome {
+    /// How many faults there are.
+    pub faults: usize,
+    /// How many of them an expected case noticed.
+    pub killed: usize,
+    /// The faults that none of the cases they should break noticed.
+    pub survivors: Vec<Survivor>,
+    /// How many cases there are.
+    pub cases: usize,
+    /// Cases that no fault turns red, with the reason their file gives.
+    pub without_fault: Vec<Without>,
+    /// Cases that no fault turns red and that give no reason.
+    pub unproven: Vec<String>,
+    /// Cases that are not green on the clean server.
+    pub clean_failures: Vec<Clean>,
+    /// Cases that a fault turned red although it should not concern them.
+    pub unexpected: Vec<Unexpected>,
+    /// Passes on hosts that are not OAuth servers.
+    pub hosts: Hosts,
+}
+
+impl Outcome {
+    /// Whether the harness can be believed.
+    pub fn ok(&self) -> bool {
+        self.survivors.is_empty()
+            && self.unproven.is_empty()
+            && self.clean_failures.is_empty()
+            && self.unexpected.is_empty()
+            && self.hosts.passes() == 0
+    }
+}
+
+/// A fault nobody noticed.
+#[derive(Debug, Clone, Serialize)]
+pub struct Survivor {
+    /// The fault.
+    pub fault: String,
+    /// The cases that should have gone red.
+    pub expected: Vec<String>,
+    /// What they said instead.
+    pub said: Vec<String>,
+}
+
+/// A case without a fault.
+#[derive(Debug, Clone, Serialize)]
+pub struct Without {
+    /// The case.
+    pub id: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// A case that is not green on the clean server.
+#[derive(Debug, Clone, Serialize)]
+pub struct Clean {
+    /// The case.
+    pub id: String,
+    /// Its verdict there.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: String,
+}
+
+/// A case a fault should not concern.
+#[derive(Debug, Clone, Serialize)]
+pub struct Unexpected {
+    /// The fault.
+    pub fault: String,
+    /// The case.
+    pub id: String,
+    /// Why it went red.
+    pub reason: String,
+}
+
+/// Passes on hosts that are not OAuth servers.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Hosts {
+    /// Nobody listens.
+    pub dead: Host,
+    /// 200 with a token to everything.
+    pub yes: Host,
+    /// 400 with an error to everything.
+    pub no: Host,
+}
+
+impl Hosts {
+    fn passes(&self) -> u32 {
+        self.dead.pass + self.yes.pass + self.no.pass
+    }
+}
+
+/// One such host.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Host {
+    /// How many cases passed there: 0, or the harness lies.
+    pub pass: u32,
+}
+
+/// What the self-test says while it works.
+#[derive(Debug, Clone)]
+pub enum Progress {
+    /// A stage begins: `the clean server`.
+    Stage(String),
+    /// A fault was tried: its name and the cases that went red.
+    Fault(String, Vec<String>),
+}
+
+/// Runs all of it: `faults` against `suites`, `wide` faults at a time.
+///
+/// # Errors
+/// When the reference server cannot be started.
+pub async fn run(
+    suites: &[Suite],
+    faults: &[Fault],
+    wide: usize,
+    say: &(dyn Fn(Progress) + Sync),
+) -> std::io::Result<Outcome> {
+    let cases: Vec<&Case> = suites.iter().flat_map(|suite| &suite.cases).collect();
+    let mut outcome = Outcome {
+        faults: faults.len(),
+        cases: cases.len(),
+        ..Outcome::default()
+    };
+    say(Progress::Stage("the clean server".into()));
+    let clean = against_reference(suites, &[]).await?;
+    for report in clean.values() {
+        let green = matches!(report.verdict, Verdict::Pass)
+            || (report.verdict == Verdict::Skipped && !report.reason.is_empty());
+        if !green {
+            outcome.clean_failures.push(Clean {
+                id: report.id.clone(),
+                verdict: report.verdict,
+                reason: report.reason.clone(),
+            });
+        }
+    }
+    say(Progress::Stage(format!("{} faults", faults.len())));
+    let mut results: Vec<(Fault, BTreeMap<String, CaseReport>)> = Vec::new();
+    let mut running = stream::iter(faults.iter().copied())
+        .map(|fault| async move { (fault, against_reference(suites, &[fault]).await) })
+        .buffer_unordered(wide.max(1));
+    while let Some((fault, reports)) = running.next().await {
+        let reports = reports?;
+        let red = reports
+            .values()
+            .filter(|report| is_red(report, &clean))
+            .map(|report| report.id.clone())
+            .collect();
+        say(Progress::Fault(fault.name().to_owned(), red));
+        results.push((fault, reports));
+    }
+    drop(running);
+    results.sort_by_key(|(fault, _)| fault.name());
+    let mut reddened: BTreeSet<String> = BTreeSet::new();
+    for (fault, reports) in &results {
+        weigh(*fault, reports, &clean, &cases, &mut outcome, &mut reddened);
+    }
+    // A selection of faults cannot prove every case.
+    if faults.len() == Fault::ALL.len() {
+        for case in &cases {
+            match (reddened.contains(&case.id), &case.without_fault) {
+                (true, _) => {}
+                (false, Some(reason)) => outcome.without_fault.push(Without {
+                    id: case.id.clone(),
+                    reason: reason.clone(),
+                }),
+                (false, None) => outcome.unproven.push(case.id.clone()),
+            }
+        }
+    }
+    say(Progress::Stage(
+        "three hosts that are not OAuth servers".into(),
+    ));
+    outcome.hosts = hosts(suites).await?;
+    Ok(outcome)
+}
+
+/// Worse than on the clean server, and decided: a fail, or the warning of a SHOULD.
+fn is_red(report: &CaseReport, clean: &BTreeMap<String, CaseReport>) -> bool {
+    let before = clean.get(&report.id).map(|report| report.verdict);
+    matches!(report.verdict, Verdict::Fail | Verdict::Warn) && before != Some(report.verdict)
+}
+
+fn weigh(
+    fault: Fault,
+    reports: &BTreeMap<String, CaseReport>,
+    clean: &BTreeMap<String, CaseReport>,
+    cases: &[&Case],
+    outcome: &mut Outcome,
+    reddened: &mut BTreeSet<String>,
+) {
+    let expected: Vec<&&Case> = cases.iter().filter(|case| concerns(fault, case)).collect();
+    let red: Vec<&CaseReport> = reports
+        .values()
+        .filter(|report| is_red(report, clean))
+        .collect();
+    reddened.extend(red.iter().map(|report| report.id.clone()));
+    if red
+        .iter()
+        .any(|report| expected.iter().any(|case| case.id == report.id))
+    {
+        outcome.killed += 1;
+    } else {
+        outcome.survivors.push(Survivor {
+            fault: fault.name().to_owned(),
+            expected: fault.breaks().iter().map(|id| (*id).to_owned()).collect(),
+            said: expected
+                .iter()
+                .filter_map(|case| reports.get(&case.id))
+                .map(|report| {
+                    format!(
+                        "{}: {} — {}",
+                        report.id,
+                        report.verdict.word(),
+                        report.reason
+                    )
+                })
+                .collect(),
+        });
+    }
+    for report in red {
+        if !expected.iter().any(|case| case.id == report.id) {
+            outcome.unexpected.push(Unexpected {
+                fault: fault.name().to_owned(),
+                id: report.id.clone(),
+                reason: report.reason.clone(),
+            });
+        }
+    }
+}
+
+/// Whether a fault is meant to break a case: by its id, or by a catalogue row the case serves.
+fn concerns(fault: Fault, case: &Case) -> bool {
+    fault
+        .breaks()
+        .iter()
+        .any(|row| case.id == *row || case.rows.iter().any(|own| own == row))
+}
+
+/// Every case against the reference server with these faults.
+async fn against_reference(
+    suites: &[Suite],
+    faults: &[Fault],
+) -> std::io::Result<BTreeMap<String, CaseReport>> {
+    let server = refserver::serve(refserver::Options {
+        faults: faults.to_vec(),
+        ..refserver::Options::default()
+    })
+    .await?;
+    let target = reference::target(server.facts());
+    let options = Options {
+        despite_preflight: true,
+        ..Options::default()
+    };
+    let reports = collect(target, suites, &options).await;
+    server.stop().await;
+    Ok(reports)
+}
+
+async fn collect(
+    target: crate::target::model::Target,
+    suites: &[Suite],
+    options: &Options,
+) -> BTreeMap<String, CaseReport> {
+    let mut reports = BTreeMap::new();
+    let mut hear = |event: Event| {
+        if let Event::Case(mut report) = event {
+            // The matrix needs verdicts; a hundred runs' evidence would only fill the memory.
+            for variant in &mut report.variants {
+                variant.evidence.clear();
+                variant.control.clear();
+            }
+            reports.insert(report.id.clone(), *report);
+        }
+    };
+    run::run(target, suites, options, &mut hear, run::never()).await;
+    reports
+}
+
+/// What the hosts that are not OAuth servers answer.
+const YES: &str = r#"{"access_token":"yes-yes-yes-yes-yes","token_type":"Bearer","expires_in":3600,"refresh_token":"yes-yes-yes-yes","active":true,"client_id":"yes","code":"yes"}"#;
+const NO: &str = r#"{"error":"invalid_request"}"#;
+
+async fn hosts(suites: &[Suite]) -> std::io::Result<Hosts> {
+    // A port that was free a moment ago: nobody listens there.
+    let vacant = TcpListener::bind("127.0.0.1:0").await?;
+    let dead = format!("http://{}", vacant.local_addr()?);
+    drop(vacant);
+    let (yes, yes_task) = parrot("200 OK", YES).await?;
+    let (no, no_task) = parrot("400 Bad Request", NO).await?;
+    let mut found = Hosts::default();
+    for (url, host) in [
+        (dead, &mut found.dead),
+        (yes, &mut found.yes),
+        (no, &mut found.no),
+    ] {
+        let options = Options {
+            despite_preflight: true,
+            ..Options::default()
+        };
+        let reports = collect(pretended(&url).await?, suites, &options).await;
+        let passes = reports
+            .values()
+            .flat_map(|report| &report.variants)
+            .filter(|variant| variant.verdict == Verdict::Pass)
+            .count();
+        host.pass = u32::try_from(passes).unwrap_or(u32::MAX);
+    }
+    yes_task.abort();
+    no_task.abort();
+    Ok(found)
+}
+
+/// The reference server's target file with every URL moved to a host that is none.
+async fn pretended(url: &str) -> std::io::Result<crate::target::model::Target> {
+    let server = refserver::serve(refserver::Options::default()).await?;
+    let mut target = reference::target(server.facts());
+    server.stop().await;
+    let old = target.issuer.clone();
+    let moved = |text: &str| text.replace(&old, url);
+    for resource in &mut target.resources {
+        resource.id = resource.id.as_deref().map(moved);
+        if let Ok(parsed) = moved(resource.url.as_str()).parse() {
+            resource.url = parsed;
+        }
+    }
+    let endpoint = |path: &str| Some(format!("{url}{path}"));
+    target.endpoints = crate::target::model::Endpoints {
+        authorization: endpoint("/authorize"),
+        token: endpoint("/token"),
+        registration: endpoint("/register"),
+        revocation: endpoint("/revoke"),
+        introspection: endpoint("/introspect"),
+        jwks: endpoint("/jwks"),
+        par: endpoint("/par"),
+        device: endpoint("/device"),
+    };
+    target.issuer = url.to_owned();
+    Ok(target)
+}
+
+/// A host that says the same to everybody.
+async fn parrot(
+    status: &'static str,
+    body: &'static str,
+) -> std::io::Result<(String, tokio::task::JoinHandle<()>)> {
+    let socket = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", socket.local_addr()?);
+    let task = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = socket.accept().await {
+            tokio::spawn(async move {
+                let mut bytes = vec![0_u8; 64 << 10];
+                if stream.read(&mut bytes).await.is_err() {
+                    return;
+                }
+                let answer = format!(
+                    "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nCache-Control: no-store\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+                stream.write_all(answer.as_bytes()).await.ok();
+                stream.shutdown().await.ok();
+            });
+        }
+    });
+    Ok((url, task))
+}

@@ -1,0 +1,117 @@
+//! The embedded reference server as a target.
+
+use std::time::Duration;
+
+use refserver::Facts;
+use url::Url;
+
+use super::model::{
+    Client, ClientAuth, ClientKind, Driver, Endpoints, Login, LoginStep, Policy, Resource, Target,
+    User,
+};
+
+/// The target that the facts of a running reference server describe.
+pub fn target(facts: &Facts) -> Target {
+    let base = Url::parse(&facts.issuer).ok();
+    Target {
+        name: "reference".into(),
+        issuer: facts.issuer.clone(),
+        profiles: vec!["oauth21".into()],
+        clients: facts.clients.iter().map(client).collect(),
+        resources: facts
+            .resources
+            .iter()
+            .filter_map(|fact| resource(fact, base.as_ref()?))
+            .collect(),
+        users: facts
+            .users
+            .iter()
+            .map(|fact| User {
+                name: fact.name.clone(),
+                fields: fact.fields.clone(),
+            })
+            .collect(),
+        login: login(facts),
+        policy: Policy {
+            scope: Some("read write".into()),
+            revocation_lag: Duration::ZERO,
+            replay_grace: Duration::ZERO,
+            token_body_json: false,
+            resource_required: false,
+            pkce_optional: false,
+            rar: None,
+            error_aliases: Vec::new(),
+            times: Vec::new(),
+            state_required: false,
+        },
+        endpoints: Endpoints::default(),
+        introspection_client: Some(facts.introspection_client.clone()),
+        rar: facts.rar.clone(),
+        params: Vec::new(),
+        hosts: Vec::new(),
+    }
+}
+
+fn client(fact: &refserver::ClientFact) -> Client {
+    Client {
+        name: fact.name.clone(),
+        register: false,
+        id: Some(fact.id.clone()),
+        secret: fact.secret.clone(),
+        auth: match fact.auth {
+            "client_secret_basic" => ClientAuth::Basic,
+            "client_secret_post" => ClientAuth::Post,
+            "private_key_jwt" => ClientAuth::PrivateKeyJwt,
+            _ => ClientAuth::None,
+        },
+        kind: match fact.kind {
+            "confidential" => ClientKind::Confidential,
+            "native" => ClientKind::Native,
+            _ => ClientKind::Public,
+        },
+        redirect_uris: fact.redirect_uris.clone(),
+    }
+}
+
+fn resource(fact: &refserver::ResourceFact, base: &Url) -> Option<Resource> {
+    let (method, path) = fact.probe.split_once(' ')?;
+    let posts = method != "GET";
+    Some(Resource {
+        name: fact.name.clone(),
+        id: Some(fact.id.clone()),
+        method: method.to_owned(),
+        url: base.join(path).ok()?,
+        body: posts.then(|| ("{}".to_owned(), "application/json".to_owned())),
+        scope: (!fact.scope.is_empty()).then(|| fact.scope.clone()),
+        rar: fact.rar.clone(),
+    })
+}
+
+/// One page to log in, with the user's own fields, and one to consent.
+fn login(facts: &Facts) -> Login {
+    let fill = facts
+        .users
+        .first()
+        .map(|user| {
+            user.fields
+                .iter()
+                .map(|(name, _)| (name.clone(), format!("$user.{name}")))
+                .collect()
+        })
+        .unwrap_or_default();
+    Login {
+        driver: Driver::Form,
+        steps: vec![
+            LoginStep {
+                fill,
+                press: Some("Log in".into()),
+                ..LoginStep::default()
+            },
+            LoginStep {
+                press: Some("Approve".into()),
+                deny: Some("Deny".into()),
+                ..LoginStep::default()
+            },
+        ],
+    }
+}
