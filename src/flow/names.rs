@@ -11,8 +11,8 @@ use crate::target::model::Client;
 
 /// Built-in names that do not depend on the target file; `client-NAME` and `user-NAME` do.
 pub const BUILT_IN: &[&str] = &[
-    "client", "pkce", "redirect", "loopback", "target", "resource", "scope", "rar", "random",
-    "canary", "listener", "issued",
+    "client", "pkce", "redirect", "loopback", "target", "resource", "scope", "probe", "rar",
+    "random", "canary", "listener", "issued",
 ];
 
 /// Everything a template can name while a step is built.
@@ -64,6 +64,10 @@ impl Names<'_> {
                 .resource(&field.replace('_', "-"))
                 .and_then(|resource| resource.id.clone()),
             "scope" => scope_field(world, field),
+            "probe" => world
+                .target
+                .resource(&field.replace('_', "-"))
+                .map(|resource| resource.url.to_string()),
             "rar" => world
                 .target
                 .rar(&field.replace('_', "-"))

@@ -166,8 +166,14 @@ impl Lint<'_> {
             Verb::Http => words::ENDPOINTS,
             _ => return,
         };
+        let named = |at: &str| {
+            step.step.verb == Verb::Discover
+                && at
+                    .strip_prefix("resource.")
+                    .is_some_and(crate::reader::is_slug)
+        };
         match &step.step.at {
-            Some(at) if !known.contains(&at.as_str()) => self
+            Some(at) if !known.contains(&at.as_str()) && !named(at) => self
                 .error(
                     step.place("at"),
                     format!("`{}` cannot be at `{at}`", step.step.verb.word()),
@@ -248,8 +254,8 @@ impl Lint<'_> {
                 .report();
         }
         for (name, key) in &change.parameters {
-            if name.value == "@url" && verb != Verb::Http {
-                self.error(&name.span, "only an http step has an @url")
+            if name.value == "@url" && !matches!(verb, Verb::Http | Verb::Call) {
+                self.error(&name.span, "only an http or call step has an @url")
                     .help("use do = \"http\"")
                     .report();
             }
@@ -541,8 +547,8 @@ impl Lint<'_> {
             return (user == "b").then(|| "user.b".to_owned());
         }
         match (name.as_str(), field.as_str()) {
-            ("resource" | "scope", "a") | ("scope", "all") => None,
-            ("resource" | "scope", field) => Some(format!("resource.{field}")),
+            ("resource" | "scope" | "probe", "a") | ("scope", "all") => None,
+            ("resource" | "scope" | "probe", field) => Some(format!("resource.{field}")),
             ("rar", field) => Some(format!("rar.{field}")),
             ("listener", _) => Some("listener".to_owned()),
             _ if words::builtin(name).is_some() => None,
@@ -598,8 +604,8 @@ fn need_of_verb(step: &ReadStep) -> Option<&'static str> {
     Some(match step.step.verb {
         Verb::Discover => match step.step.at.as_deref().unwrap_or("as") {
             "openid" => "openid",
-            "resource" => "prm",
-            _ => "metadata",
+            "as" => "metadata",
+            _ => "prm",
         },
         Verb::Register => "registration",
         Verb::Push => "par",
@@ -626,6 +632,7 @@ fn need_of_place(step: &ReadStep) -> Option<String> {
     let at = step.step.at.as_deref()?;
     match step.step.verb {
         Verb::Authorize | Verb::Grant | Verb::Call if at != "a" => Some(format!("resource.{at}")),
+        Verb::Discover => at.starts_with("resource.").then(|| at.to_owned()),
         Verb::Http => match at {
             "jwks" => Some("jwks".to_owned()),
             "revoke" => Some("revocation".to_owned()),

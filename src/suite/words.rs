@@ -190,6 +190,7 @@ pub const BUILTINS: &[(&str, Fields)] = &[
     ("target", Fields::These(&["issuer", "host", "origin"])),
     ("resource", Fields::Any),
     ("scope", Fields::Any),
+    ("probe", Fields::Any),
     ("rar", Fields::Any),
     ("random", Fields::These(&["token", "verifier", "challenge"])),
     ("canary", Fields::These(&["text", "html"])),
