@@ -1,14 +1,45 @@
-//! The embedded reference server as a target.
+//! The embedded reference server as a target: started in this process, on loopback, and described to
+//! the harness by what it says about itself.
 
+use std::io;
 use std::time::Duration;
 
-use refserver::Facts;
+use refserver::{Face, Facts, Fault, Server};
 use url::Url;
 
 use super::model::{
     Client, ClientAuth, ClientKind, Driver, Endpoints, Login, LoginStep, Policy, Resource, Target,
     User,
 };
+
+/// A running reference server and the target that describes it.
+#[derive(Debug)]
+pub struct Reference {
+    /// What the harness tests.
+    pub target: Target,
+    server: Server,
+}
+
+impl Reference {
+    /// Starts the server with this face and these faults on this port (0: a free one); returns once
+    /// it listens.
+    ///
+    /// # Errors
+    /// The port cannot be listened on.
+    pub async fn start(face: Face, faults: Vec<Fault>, port: u16) -> io::Result<Reference> {
+        let server = refserver::serve(refserver::Options { face, faults, port }).await?;
+        let mut target = target(server.facts());
+        if face != Face::default() {
+            target.name = format!("reference:{}", face.name());
+        }
+        Ok(Reference { target, server })
+    }
+
+    /// Stops the server; its tasks end within a second.
+    pub async fn stop(self) {
+        self.server.stop().await;
+    }
+}
 
 /// The target that the facts of a running reference server describe.
 pub fn target(facts: &Facts) -> Target {
@@ -113,5 +144,28 @@ fn login(facts: &Facts) -> Login {
                 ..LoginStep::default()
             },
         ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_face_describes_a_target_with_what_its_cases_conventionally_need() {
+        for face in Face::ALL {
+            let reference = Reference::start(*face, Vec::new(), 0).await.unwrap();
+            let target = &reference.target;
+            assert!(target.issuer.starts_with("http://127.0.0.1:"));
+            assert!(target.client("a").is_some() && target.user("a").is_some());
+            for resource in &target.resources {
+                assert_eq!(resource.url.host_str(), Some("127.0.0.1"));
+            }
+            for client in &target.clients {
+                let public = client.auth == ClientAuth::None;
+                assert_eq!(public, client.secret.is_none(), "{}", client.name);
+            }
+            reference.stop().await;
+        }
     }
 }
