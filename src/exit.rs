@@ -84,7 +84,7 @@ impl Exit {
             }
             Exit::NothingDecided => {
                 "No case matched the selection, or each one was skipped or inconclusive. The reasons stand in the \
-                 summary; `oauthspec list --target TARGET` says what each case needs."
+                 summary; `oauthspec list TARGET` says what each case needs."
             }
             Exit::Interrupted => {
                 "Ctrl-C. What was decided until then is in the reports, which are marked as interrupted."

@@ -1,8 +1,14 @@
 //! What the command line accepts.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+
+use crate::event::Severity;
+use crate::report::Output;
+
+use super::parse;
 
 /// Drives an OAuth 2.1 authorization server and its resource servers through scripted flows and says
 /// what conforms, what does not, and what could not be known.
@@ -23,14 +29,51 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List the cases and what each needs
+    /// Run the cases against a target and report
     #[command(after_help = "\
+Formats of --report: json, junit, sarif, html, markdown, har, badge. Without --report, a run writes
+oauthspec-report/report.json and oauthspec-report/report.html.
+
+Exit codes: 0 conforms, 1 does not, 2 usage or configuration, 3 target unreachable or preflight
+failed, 4 nothing was decided, 130 and 143 ended by a signal (oauthspec explain CODE).
+
+Examples:
+  oauthspec run                                        the embedded reference server
+  oauthspec run target.toml
+  oauthspec run target.toml --suite pkce --case '*.plain*'
+  oauthspec run target.toml --report junit=junit.xml --report sarif=results.sarif
+  oauthspec run target.toml --report json=- | jq .summary
+  oauthspec run --fault pkce-plain-accepted            see a case go red")]
+    Run(Box<RunArgs>),
+
+    /// Check a target before anything is judged: metadata, endpoints, clients, one correct login
+    #[command(after_help = "\
+Exit code 0 when the correct flow works, 2 when the target file is wrong, 3 when the flow does not work.
+
+Example:
+  oauthspec doctor target.toml")]
+    Doctor(DoctorArgs),
+
+    /// List the cases, what each needs, and which ones a target can run
+    #[command(after_help = "\
+With a TARGET, it is looked at (discovery, one login) to say which cases would run; no case is run.
+
 Examples:
   oauthspec list
+  oauthspec list target.toml
   oauthspec list --suite pkce --suite redirect
   oauthspec list --case '*.near-miss*' --json
   oauthspec list --suite ./my-suites/")]
     List(ListArgs),
+
+    /// Serve the reference authorization server and its resource servers by themselves, on loopback
+    #[command(after_help = "\
+Prints a target file that describes the running server: clients, users, resources.
+
+Examples:
+  oauthspec serve
+  oauthspec serve --port 9000 --fault pkce-plain-accepted")]
+    Serve(ServeArgs),
 
     /// Compare two JSON reports: what broke, what was mended, which policy changed
     #[command(after_help = "\
@@ -41,7 +84,7 @@ Examples:
   oauthspec compare --markdown main.json branch.json >> $GITHUB_STEP_SUMMARY")]
     Compare(CompareArgs),
 
-    /// Explain a case, a check, a verdict, an exit code or a broken token by its name
+    /// Explain a case, a check, a fault, a verdict, an exit code or a broken token by its name
     #[command(after_help = "\
 Examples:
   oauthspec explain pkce.plain-rejected
@@ -91,16 +134,106 @@ pub struct CompareArgs {
     pub markdown: bool,
 }
 
-/// `list`.
+/// Which cases.
 #[derive(Debug, Args)]
-pub struct ListArgs {
+pub struct Selection {
     /// A built-in suite, a suite file or a folder of them; may be repeated
     #[arg(long = "suite", value_name = "SUITE")]
     pub suites: Vec<String>,
     /// Only cases whose id fits; `*` stands for any text; may be repeated
     #[arg(long = "case", value_name = "GLOB")]
     pub cases: Vec<String>,
+}
+
+/// `list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// A target file, an issuer or `reference`: say which cases it can run
+    pub target: Option<String>,
+    /// Which cases.
+    #[command(flatten)]
+    pub selection: Selection,
     /// Write JSON
     #[arg(long)]
     pub json: bool,
+    /// You may test a target that is not on this machine
+    #[arg(long)]
+    pub i_am_authorized: bool,
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// A target file, an issuer (https://…), or `reference`, the embedded server
+    #[arg(default_value = "reference")]
+    pub target: String,
+    /// Which cases.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Judge by this profile instead of the target's own; may be repeated
+    #[arg(long = "profile", value_name = "PROFILE")]
+    pub profiles: Vec<String>,
+    /// Break the reference server in this way; may be repeated
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub faults: Vec<String>,
+    /// Flows at the same time
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: u16,
+    /// At most this many requests a second
+    #[arg(long, value_name = "N/s", value_parser = parse::rate)]
+    pub rate: Option<f64>,
+    /// Run the Mth of N parts of the cases
+    #[arg(long, value_name = "M/N", value_parser = parse::partition)]
+    pub partition: Option<(u32, u32)>,
+    /// Write a report; PATH `-` is the standard output; may be repeated
+    #[arg(long = "report", value_name = "FORMAT=PATH")]
+    pub reports: Vec<Output>,
+    /// Failures below this severity do not fail the run
+    #[arg(long, value_name = "SEVERITY", default_value = "cosmetic", value_parser = parse::severity)]
+    pub fail_on: Severity,
+    /// Warnings fail the run too
+    #[arg(long)]
+    pub strict: bool,
+    /// Look at the target and say what would run, but run no case
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The seed of everything random; the report names it
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// How long one exchange may take
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse::duration)]
+    pub timeout: Duration,
+    /// Show only failures and the summary
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// You may test a target that is not on this machine
+    #[arg(long)]
+    pub i_am_authorized: bool,
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// A target file, an issuer (https://…), or `reference`
+    pub target: String,
+    /// How long one exchange may take
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse::duration)]
+    pub timeout: Duration,
+    /// You may test a target that is not on this machine
+    #[arg(long)]
+    pub i_am_authorized: bool,
+}
+
+/// `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// What the server looks like
+    #[arg(default_value = "reference")]
+    pub face: String,
+    /// Break it in this way; may be repeated
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub faults: Vec<String>,
+    /// The port on 127.0.0.1; 0 takes a free one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub port: u16,
 }

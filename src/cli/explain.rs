@@ -114,6 +114,18 @@ fn topics() -> Result<Vec<Topic>, Failure> {
             text: forge.doc().trim().to_owned(),
         });
     }
+    for fault in refserver::Fault::ALL {
+        topics.push(Topic {
+            kind: "fault",
+            name: fault.name().to_owned(),
+            brief: first_sentence(fault.doc()),
+            text: format!(
+                "{}\n\nturns red: {}",
+                fault.doc().trim(),
+                fault.breaks().join(", ")
+            ),
+        });
+    }
     for name in crate::check::NAMES {
         if let Some(doc) = crate::check::doc(name) {
             topics.push(Topic {

@@ -6,47 +6,53 @@ use serde_json::json;
 
 use crate::exit::Exit;
 use crate::report::{clause, level_word, severity_word, text};
+use crate::run::Options;
+use crate::run::plan::select;
 use crate::suite::model::{Case, Suite};
 
 use super::args::ListArgs;
-use super::{Failure, print, suites};
+use super::plan::Planned;
+use super::{Failure, plan, print, suites, target};
 
-pub(super) fn list(arguments: &ListArgs) -> Result<Exit, Failure> {
-    let suites = suites::load(&arguments.suites)?;
-    let chosen = |case: &Case| {
-        arguments.cases.is_empty()
-            || arguments
-                .cases
-                .iter()
-                .any(|pattern| matches(pattern, &case.id))
+pub(super) async fn list(arguments: &ListArgs) -> Result<Exit, Failure> {
+    let suites = suites::load(&arguments.selection.suites)?;
+    let options = Options {
+        cases: arguments.selection.cases.clone(),
+        i_am_authorized: arguments.i_am_authorized,
+        ..Options::default()
     };
-    let count = suites
-        .iter()
-        .flat_map(|suite| &suite.cases)
-        .filter(|case| chosen(case))
-        .count();
-    if arguments.json {
-        let cases: Vec<_> = suites
-            .iter()
-            .flat_map(|suite| &suite.cases)
-            .filter(|case| chosen(case))
-            .map(case_json)
-            .collect();
-        print::text(&format!("{:#}\n", json!({ "cases": cases })))?;
-    } else {
-        print::text(&plain(&suites, &chosen))?;
-    }
-    if count == 0 {
+    let cases = select(&suites, &options);
+    if cases.is_empty() {
         return Err(Failure {
             exit: Exit::NothingDecided,
             message: "no case is selected".to_owned(),
         });
     }
+    let planned = match &arguments.target {
+        None => None,
+        Some(name) => {
+            let ready = target::ready(name, &[]).await?;
+            let planned = plan::plan(ready.target.clone(), &suites, &options).await;
+            ready.stop().await;
+            Some(planned?)
+        }
+    };
+    if arguments.json {
+        let cases: Vec<_> = cases
+            .iter()
+            .map(|case| case_json(case, planned.as_deref()))
+            .collect();
+        print::text(&format!("{:#}\n", json!({ "cases": cases })))?;
+    } else if let Some(planned) = &planned {
+        print::text(&plan::plain(planned))?;
+    } else {
+        print::text(&plain(&suites, &cases))?;
+    }
     Ok(Exit::Conforms)
 }
 
-fn case_json(case: &Case) -> serde_json::Value {
-    json!({
+fn case_json(case: &Case, planned: Option<&[Planned]>) -> serde_json::Value {
+    let mut value = json!({
         "id": case.id,
         "suite": case.suite,
         "title": case.title,
@@ -57,13 +63,23 @@ fn case_json(case: &Case) -> serde_json::Value {
         "rows": case.rows,
         "variants": case.variants.iter().map(|variant| &variant.name).filter(|name| !name.is_empty()).collect::<Vec<_>>(),
         "source": format!("{}:{}", case.source.file, case.source.line),
-    })
+    });
+    if let Some(planned) =
+        planned.and_then(|planned| planned.iter().find(|planned| planned.id == case.id))
+    {
+        value["runs"] = json!(planned.runs > 0);
+        value["skipped"] = json!(planned.skipped);
+    }
+    value
 }
 
-fn plain(suites: &[Suite], chosen: &dyn Fn(&Case) -> bool) -> String {
+fn plain(suites: &[Suite], chosen: &[&Case]) -> String {
     let mut out = String::new();
     for suite in suites {
-        let cases: Vec<&Case> = suite.cases.iter().filter(|case| chosen(case)).collect();
+        let cases: Vec<&&Case> = chosen
+            .iter()
+            .filter(|case| case.suite == suite.name)
+            .collect();
         if cases.is_empty() {
             continue;
         }
@@ -142,51 +158,4 @@ pub(super) fn describe(case: &Case) -> String {
         &format!("{}:{}", case.source.file, case.source.line),
     );
     out
-}
-
-/// Whether a pattern, in which `*` stands for any text, fits the whole of a name.
-pub(super) fn matches(pattern: &str, name: &str) -> bool {
-    let mut pieces = pattern.split('*');
-    let Some(first) = pieces.next() else {
-        return name.is_empty();
-    };
-    let Some(mut rest) = name.strip_prefix(first) else {
-        return false;
-    };
-    let mut last = None;
-    for piece in pieces {
-        if let Some(earlier) = last.replace(piece) {
-            let earlier: &str = earlier;
-            match rest.find(earlier) {
-                Some(at) => rest = rest.get(at + earlier.len()..).unwrap_or(""),
-                None => return false,
-            }
-        }
-    }
-    match last {
-        None => rest.is_empty(),
-        Some(last) => rest.ends_with(last),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_star_stands_for_any_text() {
-        for (pattern, name, fits) in [
-            ("pkce.plain", "pkce.plain", true),
-            ("pkce.plain", "pkce.plain-rejected", false),
-            ("pkce.*", "pkce.plain", true),
-            ("*.near*", "redirect.near-miss", true),
-            ("*-miss", "redirect.near-miss", true),
-            ("a*a", "a", false),
-            ("a*b*c", "axxbyyc", true),
-            ("a*b*c", "acb", false),
-            ("*", "", true),
-        ] {
-            assert_eq!(matches(pattern, name), fits, "{pattern} {name}");
-        }
-    }
 }

@@ -5,12 +5,18 @@
 
 mod args;
 mod compare;
+mod doctor;
+pub mod drive;
 mod explain;
 mod list;
+mod parse;
+mod plan;
 pub mod print;
-pub mod run;
+mod run;
+mod serve;
 pub mod signals;
 mod suites;
+mod target;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -81,7 +87,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
         Command::Compare(arguments) => compare::compare(&arguments),
-        Command::List(arguments) => list::list(&arguments),
+        Command::Run(arguments) => wait(run::run(&arguments)),
+        Command::Doctor(arguments) => wait(doctor::doctor(&arguments)),
+        Command::Serve(arguments) => wait(serve::serve(&arguments)),
+        Command::List(arguments) => wait(list::list(&arguments)),
         Command::Explain { topic } => explain::explain(topic.as_deref()),
         Command::Schema { name } => schema(&name),
         Command::Completions { shell } => {
@@ -97,6 +106,16 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
             Ok(Exit::Conforms)
         }
     }
+}
+
+/// Runs an asynchronous command to its end. Tasks that outlive it get a second.
+fn wait(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let result = runtime.block_on(command);
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    result
 }
 
 fn schema(name: &str) -> Result<Exit, Failure> {

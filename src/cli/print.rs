@@ -21,6 +21,10 @@ pub fn bytes(bytes: &[u8]) -> io::Result<()> {
 
 /// Says on the standard error what went wrong.
 pub fn error(message: &str) {
+    // Diagnostics of a file come with their own heading, one each.
+    if message.starts_with("error:") {
+        return note(message);
+    }
     say("error", AnsiColor::Red.on_default().bold(), message);
 }
 

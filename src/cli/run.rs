@@ -1,283 +1,190 @@
-//! How a run is driven: its events go to the reports, a signal stops it within a bounded time, and
-//! the reports are written whatever happens.
+//! `oauthspec run`: a target, the suites, the reports, and the exit code.
 
-use std::future::Future;
-use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 
-use futures_util::FutureExt;
-use tokio::sync::watch;
-use tokio::time::Instant;
+use anstream::{AutoStream, ColorChoice};
 
-use crate::event::{Event, RunEnd, Summary};
 use crate::exit::Exit;
-use crate::report::Reports;
+use crate::report::{Destination, Files, Format, Look, Output, Reports, Terminal};
+use crate::run::Options;
+use crate::suite::model::Suite;
 
-use super::print;
+use super::args::RunArgs;
+use super::drive::drive;
+use super::{Failure, plan, print, signals, suites, target};
 
-/// How long a stopped run may take to finish what is on its way and to clean up.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Where reports go when nobody says where.
+const FOLDER: &str = "oauthspec-report";
 
-/// Hears a run on behalf of the reports and keeps count, so that an end can be told even if the run
-/// does not come to it.
-struct Listener {
-    reports: Reports,
-    summary: Summary,
-    began: Instant,
-}
-
-impl Listener {
-    fn hear(&mut self, event: Event) {
-        match &event {
-            // The end is told by `drive`, once: it knows whether a signal came.
-            Event::End(_) => return,
-            Event::Case(case) => self.summary.count(case.verdict),
-            Event::Start(_) | Event::Progress { .. } => {}
-        }
-        self.reports.event(&event);
+pub(super) async fn run(arguments: &RunArgs) -> Result<Exit, Failure> {
+    let suites = suites::load(&arguments.selection.suites)?;
+    let options = options(arguments);
+    if crate::run::plan::select(&suites, &options).is_empty() {
+        return Err(Failure {
+            exit: Exit::NothingDecided,
+            message: "no case is selected; `oauthspec list` shows their ids".to_owned(),
+        });
     }
-
-    fn early_end(&self) -> RunEnd {
-        RunEnd {
-            duration_ms: u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX),
-            requests: 0,
-            summary: self.summary,
-            policy: Vec::new(),
-            leftovers: vec!["unknown: the run was cut off before it could clean up".to_owned()],
-            interrupted: None,
-            problems: Vec::new(),
-            outcome: String::new(),
-            exit_code: 0,
-        }
+    if arguments.dry_run {
+        return dry(arguments, &suites, &options).await;
     }
-}
-
-/// What a finished run leaves: how it ended, and what could not be written.
-#[derive(Debug)]
-pub struct Driven {
-    /// The end, as the reports heard it.
-    pub end: RunEnd,
-    /// Reports that could not be written, in words.
-    pub problems: Vec<String>,
-}
-
-impl Driven {
-    /// The exit code: the run's own, except that a lost report is never a success.
-    pub fn code(&self) -> u8 {
-        if self.end.exit_code == 0 && !self.problems.is_empty() {
-            Exit::Usage.code()
-        } else {
-            self.end.exit_code
-        }
-    }
-}
-
-/// Drives a run to its end, or to a signal, and has the reports written.
-///
-/// `start` gets the function that hears events and the switch that asks the run to stop. `signal`
-/// makes a future that resolves at the next signal, to the exit code that belongs to it.
-pub async fn drive<R, S>(
-    reports: Reports,
-    start: impl FnOnce(Box<dyn FnMut(Event) + Send>, watch::Receiver<bool>) -> R,
-    mut signal: impl FnMut() -> S,
-) -> Driven
-where
-    R: Future<Output = RunEnd>,
-    S: Future<Output = Exit>,
-{
-    let listener = Arc::new(Mutex::new(Listener {
+    let (outputs, chosen) = outputs(&arguments.reports)?;
+    let ready = target::ready(&arguments.target, &arguments.faults).await?;
+    let mut reports = Reports::new();
+    reports.add("terminal", terminal(&outputs, arguments.quiet));
+    reports.add("reports", Box::new(Files::new(outputs.clone())));
+    let target = ready.target.clone();
+    let driven = drive(
         reports,
-        summary: Summary::default(),
-        began: Instant::now(),
-    }));
-    let ear = Arc::clone(&listener);
-    let (stop, stopped) = watch::channel(false);
-    let started = start(Box::new(move |event| lock(&ear).hear(event)), stopped);
-    // A defect of ours must not cost the reports either.
-    let mut run = Box::pin(AssertUnwindSafe(started).catch_unwind());
-    let mut caught = None;
-    let ended = tokio::select! {
-        ended = &mut run => Some(ended),
-        exit = signal() => {
-            caught = Some(exit);
-            stop.send_replace(true);
-            print::note("stopping: what is on its way is finished and cleaned up (once more: stop at once)");
-            tokio::select! {
-                ended = &mut run => Some(ended),
-                _ = signal() => None,
-                () = tokio::time::sleep(PATIENCE) => None,
-            }
-        }
-    };
-    drop(run);
-    let mut listener = lock(&listener);
-    let mut end = match ended {
-        Some(Ok(end)) => end,
-        Some(Err(_)) => {
-            let mut end = listener.early_end();
-            end.interrupted = Some("a defect of oauthspec ended the run".to_owned());
-            end.outcome = Exit::Usage.words().to_owned();
-            end.exit_code = Exit::Usage.code();
-            end
-        }
-        None => listener.early_end(),
-    };
-    if let Some(exit) = caught {
-        end.interrupted = Some(format!(
-            "{} after {} cases",
-            exit.words(),
-            listener.summary.total()
-        ));
-        end.outcome = exit.words().to_owned();
-        end.exit_code = exit.code();
+        |mut hear, stop| async move {
+            crate::run::run(target, &suites, &options, &mut *hear, stop).await
+        },
+        signals::next,
+    )
+    .await;
+    ready.stop().await;
+    for problem in &driven.problems {
+        print::error(problem);
     }
-    let mut reports = std::mem::take(&mut listener.reports);
-    reports.event(&Event::End(Box::new(end.clone())));
-    Driven {
-        end,
-        problems: reports.finish(),
+    if !chosen && driven.problems.is_empty() {
+        for output in &outputs {
+            print::note(&format!("wrote the {output}"));
+        }
+    }
+    Ok(Exit::from_code(driven.code()).unwrap_or(Exit::Usage))
+}
+
+/// What would run and what would not: looks at the target as a run does, but runs no case.
+async fn dry(arguments: &RunArgs, suites: &[Suite], options: &Options) -> Result<Exit, Failure> {
+    let ready = target::ready(&arguments.target, &arguments.faults).await?;
+    let planned = plan::plan(ready.target.clone(), suites, options).await;
+    ready.stop().await;
+    let planned = planned?;
+    print::text(&plan::plain(&planned))?;
+    Ok(if planned.iter().any(|case| case.runs > 0) {
+        Exit::Conforms
+    } else {
+        Exit::NothingDecided
+    })
+}
+
+pub(super) fn options(arguments: &RunArgs) -> Options {
+    Options {
+        // `suites::load` has chosen already.
+        suites: Vec::new(),
+        cases: arguments.selection.cases.clone(),
+        profiles: arguments.profiles.clone(),
+        jobs: usize::from(arguments.jobs),
+        rate: arguments.rate,
+        partition: arguments.partition,
+        seed: arguments.seed,
+        timeout: arguments.timeout,
+        fail_on: arguments.fail_on,
+        strict: arguments.strict,
+        i_am_authorized: arguments.i_am_authorized,
+        ..Options::default()
     }
 }
 
-/// A panic of the run must not lose what was heard before it.
-fn lock(listener: &Mutex<Listener>) -> MutexGuard<'_, Listener> {
-    listener.lock().unwrap_or_else(PoisonError::into_inner)
+/// The reports to write, and whether the user chose them. Each is known to be writable.
+fn outputs(wanted: &[Output]) -> Result<(Vec<Output>, bool), Failure> {
+    let chosen = !wanted.is_empty();
+    let outputs = if chosen {
+        wanted.to_vec()
+    } else {
+        let folder = PathBuf::from(FOLDER);
+        vec![
+            Output::file(Format::Json, folder.join("report.json")),
+            Output::file(Format::Html, folder.join("report.html")),
+        ]
+    };
+    let mut seen = BTreeSet::new();
+    for output in &outputs {
+        let place = match &output.destination {
+            Destination::Stdout => PathBuf::from("-"),
+            Destination::File(path) => path.clone(),
+        };
+        if !seen.insert(place) {
+            return Err(Failure::usage(format!(
+                "two reports would go to the same place: {output}"
+            )));
+        }
+        output
+            .check()
+            .map_err(|error| Failure::usage(format!("the {output} cannot be written: {error}")))?;
+    }
+    Ok((outputs, chosen))
+}
+
+/// The terminal report; it leaves the standard output to a report that asked for it.
+fn terminal(outputs: &[Output], quiet: bool) -> Box<Terminal> {
+    let taken = outputs
+        .iter()
+        .any(|output| output.destination == Destination::Stdout);
+    let tty = if taken {
+        io::stderr().is_terminal()
+    } else {
+        io::stdout().is_terminal()
+    };
+    let choice = if taken {
+        AutoStream::choice(&io::stderr())
+    } else {
+        AutoStream::choice(&io::stdout())
+    };
+    let look = Look {
+        colour: choice != ColorChoice::Never,
+        live: tty && std::env::var_os("CI").is_none(),
+        width: width(tty),
+        quiet,
+        annotations: std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true"),
+    };
+    if taken {
+        Box::new(Terminal::new(Box::new(anstream::stderr()), look))
+    } else {
+        Box::new(Terminal::new(Box::new(anstream::stdout()), look))
+    }
+}
+
+/// The terminal's columns; a log has room.
+fn width(tty: bool) -> usize {
+    let asked = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse::<usize>().ok());
+    let seen = || terminal_size::terminal_size().map(|(columns, _)| usize::from(columns.0));
+    match asked {
+        Some(columns) => columns,
+        None if tty => seen().unwrap_or(80),
+        None => 120,
+    }
+    .clamp(40, 400)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
-    use crate::report::json::Document;
-    use crate::report::{Files, Format, Output, sample};
 
-    fn reports(path: &Path) -> Reports {
-        let mut reports = Reports::new();
-        reports.add(
-            "files",
-            Box::new(Files::new(vec![Output::file(Format::Json, path)])),
+    #[test]
+    fn two_reports_in_one_place_are_refused() {
+        let one: Output = "json=-".parse().unwrap();
+        let two: Output = "junit=-".parse().unwrap();
+        assert!(
+            outputs(&[one, two])
+                .unwrap_err()
+                .message
+                .contains("the same place")
         );
-        reports
     }
 
-    fn written(path: &Path) -> Document {
-        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
-    }
-
-    fn tell(hear: &mut dyn FnMut(Event)) {
-        hear(Event::Start(sample::start()));
-        for case in sample::cases().into_iter().take(2) {
-            hear(Event::Case(Box::new(case)));
-        }
-    }
-
-    #[tokio::test]
-    async fn an_undisturbed_run_ends_with_its_own_exit_code() {
-        let folder = sample::folder("drive-plain");
-        let path = folder.join("report.json");
-        let start = |mut hear: Box<dyn FnMut(Event) + Send>, _| async move {
-            tell(&mut hear);
-            sample::end(&sample::cases())
-        };
-        let driven = drive(reports(&path), start, std::future::pending).await;
-        assert_eq!((driven.code(), driven.problems.len()), (1, 0));
-        assert_eq!(written(&path).exit_code, 1);
-        assert_eq!(written(&path).cases.len(), 2);
-        std::fs::remove_dir_all(folder).unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_signal_lets_the_run_finish_and_the_report_says_interrupted() {
-        let folder = sample::folder("drive-stop");
-        let path = folder.join("report.json");
-        let start = |mut hear: Box<dyn FnMut(Event) + Send>, mut stop: watch::Receiver<bool>| async move {
-            tell(&mut hear);
-            stop.wait_for(|stop| *stop).await.unwrap();
-            sample::end(&sample::cases())
-        };
-        let mut signals = vec![Exit::Terminated];
-        let signal = move || {
-            let next = signals.pop();
-            async move {
-                match next {
-                    Some(exit) => exit,
-                    None => std::future::pending().await,
-                }
-            }
-        };
-        let driven = drive(reports(&path), start, signal).await;
-        assert_eq!(driven.code(), 143);
-        let document = written(&path);
-        assert_eq!(
-            document.interrupted.as_deref(),
-            Some("terminated after 2 cases")
+    #[test]
+    fn a_report_that_cannot_be_written_is_refused_before_the_run() {
+        let failure = outputs(&[Output::file(Format::Json, "/")]).unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(
+            failure.message.contains("cannot be written"),
+            "{}",
+            failure.message
         );
-        assert_eq!(document.leftovers.len(), 1, "the run's own end was used");
-        std::fs::remove_dir_all(folder).unwrap();
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_run_that_does_not_stop_is_cut_off_and_its_cases_are_kept() {
-        let folder = sample::folder("drive-cut");
-        let path = folder.join("report.json");
-        let start = |mut hear: Box<dyn FnMut(Event) + Send>, _| async move {
-            tell(&mut hear);
-            std::future::pending::<RunEnd>().await
-        };
-        let mut first = true;
-        let signal = move || {
-            let now = std::mem::take(&mut first);
-            async move {
-                if now {
-                    Exit::Interrupted
-                } else {
-                    std::future::pending().await
-                }
-            }
-        };
-        let began = Instant::now();
-        let driven = drive(reports(&path), start, signal).await;
-        assert_eq!(began.elapsed(), PATIENCE);
-        assert_eq!(driven.code(), 130);
-        let document = written(&path);
-        assert_eq!(document.cases.len(), 2);
-        assert_eq!(document.summary.total(), 2);
-        std::fs::remove_dir_all(folder).unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_defect_of_ours_ends_with_2_and_keeps_the_cases() {
-        let folder = sample::folder("drive-defect");
-        let path = folder.join("report.json");
-        let start = |mut hear: Box<dyn FnMut(Event) + Send>, _| async move {
-            tell(&mut hear);
-            std::hint::black_box(None::<RunEnd>).expect("a defect made for this test")
-        };
-        let driven = drive(reports(&path), start, std::future::pending).await;
-        assert_eq!(driven.code(), 2);
-        assert_eq!(written(&path).cases.len(), 2);
-        std::fs::remove_dir_all(folder).unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_lost_report_is_never_a_success() {
-        let folder = sample::folder("drive-lost");
-        std::fs::write(folder.join("file"), "").unwrap();
-        let start = |_, _| async {
-            RunEnd {
-                exit_code: 0,
-                ..sample::end(&[])
-            }
-        };
-        let driven = drive(
-            reports(&folder.join("file/report.json")),
-            start,
-            std::future::pending,
-        )
-        .await;
-        assert_eq!((driven.end.exit_code, driven.code()), (0, 2));
-        std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -3,7 +3,6 @@
 pub mod file;
 pub mod load;
 pub mod model;
-pub mod reference;
 mod read;
 pub mod reference;
 mod who;

@@ -1,0 +1,167 @@
+//! `oauthspec serve`: the reference server by itself, for people who test clients.
+
+use std::fmt::Write as _;
+
+use toml::Value;
+
+use crate::exit::Exit;
+use crate::target::model::{ClientKind, Target};
+use crate::target::reference::Reference;
+
+use super::args::ServeArgs;
+use super::{Failure, print, signals, target};
+
+pub(super) async fn serve(arguments: &ServeArgs) -> Result<Exit, Failure> {
+    let face = target::face(&arguments.face)?;
+    let faults = arguments
+        .faults
+        .iter()
+        .map(|fault| target::fault(fault))
+        .collect::<Result<Vec<_>, _>>()?;
+    let reference = Reference::start(face, faults, arguments.port)
+        .await
+        .map_err(|error| {
+            Failure::usage(format!(
+                "port {} cannot be listened on: {error}",
+                arguments.port
+            ))
+        })?;
+    print::text(&describe(&reference.target, &arguments.faults))?;
+    print::note(&format!(
+        "listening on {} until Ctrl-C",
+        reference.target.issuer
+    ));
+    let _ = signals::next().await;
+    reference.stop().await;
+    Ok(Exit::Conforms)
+}
+
+/// The running server as a target file: what a client has to know, and what `oauthspec run` takes.
+fn describe(target: &Target, faults: &[String]) -> String {
+    let text = |value: &str| Value::String(value.to_owned()).to_string();
+    let mut out = String::from(
+        "# The reference server, as a target file. Secrets were made at start and die with it.\n",
+    );
+    for fault in faults {
+        let _ = writeln!(out, "# fault: {fault}");
+    }
+    let _ = writeln!(out, "issuer = {}", text(&target.issuer));
+    for client in &target.clients {
+        let _ = writeln!(out, "\n[client.{}]", client.name);
+        if let Some(id) = &client.id {
+            let _ = writeln!(out, "id = {}", text(id));
+        }
+        if let Some(secret) = &client.secret {
+            let _ = writeln!(out, "secret = {}", text(secret));
+        }
+        let kind = match client.kind {
+            ClientKind::Public => "public",
+            ClientKind::Confidential => "confidential",
+            ClientKind::Native => "native",
+        };
+        let uris = Value::Array(
+            client
+                .redirect_uris
+                .iter()
+                .map(|uri| Value::String(uri.clone()))
+                .collect(),
+        );
+        let _ = writeln!(
+            out,
+            "auth = {}\ntype = {}\nredirect_uris = {uris}",
+            text(client.auth.word()),
+            text(kind)
+        );
+    }
+    for resource in &target.resources {
+        let _ = writeln!(out, "\n[resource.{}]", resource.name);
+        if let Some(id) = &resource.id {
+            let _ = writeln!(out, "id = {}", text(id));
+        }
+        let _ = writeln!(
+            out,
+            "probe = {}",
+            text(&format!("{} {}", resource.method, resource.url))
+        );
+        if let Some((body, kind)) = &resource.body {
+            let _ = writeln!(out, "body = {}\ncontent_type = {}", text(body), text(kind));
+        }
+        for (key, value) in [("scope", &resource.scope), ("rar", &resource.rar)] {
+            if let Some(value) = value {
+                let _ = writeln!(out, "{key} = {}", text(value));
+            }
+        }
+    }
+    for user in &target.users {
+        let _ = writeln!(out, "\n[user.{}]", user.name);
+        for (name, value) in &user.fields {
+            let _ = writeln!(out, "{name} = {}", text(value));
+        }
+    }
+    let _ = writeln!(out, "\n[login]\ndriver = \"form\"");
+    for step in &target.login.steps {
+        let _ = writeln!(out, "[[login.step]]");
+        if !step.fill.is_empty() {
+            let fields: Vec<String> = step
+                .fill
+                .iter()
+                .map(|(name, value)| format!("{name} = {}", text(value)))
+                .collect();
+            let _ = writeln!(out, "fill = {{ {} }}", fields.join(", "));
+        }
+        for (key, value) in [("press", &step.press), ("deny", &step.deny)] {
+            if let Some(value) = value {
+                let _ = writeln!(out, "{key} = {}", text(value));
+            }
+        }
+    }
+    if let Some(scope) = &target.policy.scope {
+        let _ = writeln!(out, "\n[policy]\nscope = {}", text(scope));
+    }
+    if let Some(client) = &target.introspection_client {
+        let _ = writeln!(out, "\n[introspection]\nclient = {}", text(client));
+    }
+    for (name, details) in &target.rar {
+        let _ = writeln!(out, "\n[rar.{name}]\ndetails = {}", text(details));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use refserver::Face;
+
+    use super::*;
+    use crate::target::load::{Surroundings, load_str};
+
+    #[tokio::test]
+    async fn what_is_printed_is_a_target_file_that_describes_the_server() {
+        for face in Face::ALL {
+            let reference = Reference::start(*face, Vec::new(), 0).await.unwrap();
+            let printed = describe(&reference.target, &["x".to_owned()]);
+            let loaded = load_str(
+                "printed.toml",
+                &printed,
+                &Surroundings {
+                    env: &|_| None,
+                    folder: None,
+                },
+            )
+            .unwrap_or_else(|problems| panic!("{problems}\n{printed}"));
+            let (printed, known) = (&loaded.target, &reference.target);
+            assert_eq!(printed.issuer, known.issuer);
+            assert_eq!(printed.clients.len(), known.clients.len());
+            for (printed, known) in printed.clients.iter().zip(&known.clients) {
+                assert_eq!(
+                    (&printed.name, &printed.id, &printed.secret),
+                    (&known.name, &known.id, &known.secret)
+                );
+                assert_eq!(printed.redirect_uris, known.redirect_uris);
+            }
+            assert_eq!(printed.rar, known.rar);
+            assert_eq!(printed.resources.len(), known.resources.len());
+            assert_eq!(printed.policy.scope, known.policy.scope);
+            reference.stop().await;
+        }
+    }
+}
