@@ -66,6 +66,17 @@ Examples:
   oauthspec list --suite ./my-suites/")]
     List(ListArgs),
 
+    /// Test the harness itself: every fault of the reference server against every case
+    #[command(after_help = "\
+A fault that no case notices, a case that no fault turns red and that gives no reason, and a pass on a
+host that is no OAuth server are failures (exit code 1).
+
+Examples:
+  oauthspec selftest
+  oauthspec selftest --suite pkce --fault pkce-plain-accepted
+  oauthspec selftest --json > selftest.json")]
+    Selftest(SelftestArgs),
+
     /// Serve the reference authorization server and its resource servers by themselves, on loopback
     #[command(after_help = "\
 Prints a target file that describes the running server: clients, users, resources.
@@ -188,6 +199,9 @@ pub struct RunArgs {
     /// Write a report; PATH `-` is the standard output; may be repeated
     #[arg(long = "report", value_name = "FORMAT=PATH")]
     pub reports: Vec<Output>,
+    /// Known failures, each with a reason; one that no longer fails is itself a failure
+    #[arg(long, value_name = "FILE")]
+    pub waivers: Option<PathBuf>,
     /// Failures below this severity do not fail the run
     #[arg(long, value_name = "SEVERITY", default_value = "cosmetic", value_parser = parse::severity)]
     pub fail_on: Severity,
@@ -209,6 +223,23 @@ pub struct RunArgs {
     /// You may test a target that is not on this machine
     #[arg(long)]
     pub i_am_authorized: bool,
+}
+
+/// `selftest`.
+#[derive(Debug, Args)]
+pub struct SelftestArgs {
+    /// A built-in suite, a suite file or a folder of them; may be repeated
+    #[arg(long = "suite", value_name = "SUITE")]
+    pub suites: Vec<String>,
+    /// Only this fault; may be repeated
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub faults: Vec<String>,
+    /// Faults at the same time
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: u16,
+    /// Write JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `doctor`.

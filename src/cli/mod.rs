@@ -13,6 +13,7 @@ mod parse;
 mod plan;
 pub mod print;
 mod run;
+mod selftest;
 mod serve;
 pub mod signals;
 mod suites;
@@ -89,6 +90,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Compare(arguments) => compare::compare(&arguments),
         Command::Run(arguments) => wait(run::run(&arguments)),
         Command::Doctor(arguments) => wait(doctor::doctor(&arguments)),
+        Command::Selftest(arguments) => wait(selftest::selftest(&arguments)),
         Command::Serve(arguments) => wait(serve::serve(&arguments)),
         Command::List(arguments) => wait(list::list(&arguments)),
         Command::Explain { topic } => explain::explain(topic.as_deref()),

@@ -9,6 +9,7 @@ use anstream::{AutoStream, ColorChoice};
 use crate::exit::Exit;
 use crate::report::{Destination, Files, Format, Look, Output, Reports, Terminal};
 use crate::run::Options;
+use crate::run::waiver::Waivers;
 use crate::suite::model::Suite;
 
 use super::args::RunArgs;
@@ -20,7 +21,7 @@ const FOLDER: &str = "oauthspec-report";
 
 pub(super) async fn run(arguments: &RunArgs) -> Result<Exit, Failure> {
     let suites = suites::load(&arguments.selection.suites)?;
-    let options = options(arguments);
+    let options = options(arguments)?;
     if crate::run::plan::select(&suites, &options).is_empty() {
         return Err(Failure {
             exit: Exit::NothingDecided,
@@ -70,8 +71,15 @@ async fn dry(arguments: &RunArgs, suites: &[Suite], options: &Options) -> Result
     })
 }
 
-pub(super) fn options(arguments: &RunArgs) -> Options {
-    Options {
+fn options(arguments: &RunArgs) -> Result<Options, Failure> {
+    let waivers = match &arguments.waivers {
+        Some(path) => {
+            Some(Waivers::load(path).map_err(|problems| Failure::usage(problems.to_string()))?)
+        }
+        None => None,
+    };
+    Ok(Options {
+        waivers,
         // `suites::load` has chosen already.
         suites: Vec::new(),
         cases: arguments.selection.cases.clone(),
@@ -85,7 +93,7 @@ pub(super) fn options(arguments: &RunArgs) -> Options {
         strict: arguments.strict,
         i_am_authorized: arguments.i_am_authorized,
         ..Options::default()
-    }
+    })
 }
 
 /// The reports to write, and whether the user chose them. Each is known to be writable.

@@ -1,0 +1,131 @@
+//! `oauthspec selftest`: can the harness be believed?
+
+use std::fmt::Write as _;
+use std::io::IsTerminal as _;
+
+use refserver::Fault;
+
+use crate::exit::Exit;
+use crate::report::text;
+use crate::selftest::{self, Outcome, Progress};
+
+use super::args::SelftestArgs;
+use super::{Failure, print, suites, target};
+
+pub(super) async fn selftest(arguments: &SelftestArgs) -> Result<Exit, Failure> {
+    let suites = suites::load(&arguments.suites)?;
+    let faults: Vec<Fault> = if arguments.faults.is_empty() {
+        Fault::ALL.to_vec()
+    } else {
+        arguments
+            .faults
+            .iter()
+            .map(|fault| target::fault(fault))
+            .collect::<Result<_, _>>()?
+    };
+    let talk = !arguments.json || std::io::stderr().is_terminal();
+    let say = |progress: Progress| match progress {
+        Progress::Stage(stage) if talk => print::note(&format!("selftest: {stage}")),
+        Progress::Fault(fault, red) if talk => match red.as_slice() {
+            [] => print::note(&format!("{fault}: nothing went red")),
+            [one] => print::note(&format!("{fault}: {one}")),
+            [first, rest @ ..] => print::note(&format!("{fault}: {first} and {} more", rest.len())),
+        },
+        _ => {}
+    };
+    let outcome = tokio::select! {
+        outcome = selftest::run(&suites, &faults, usize::from(arguments.jobs), &say) => outcome
+            .map_err(|error| Failure::unreachable(format!("the reference server does not start: {error}")))?,
+        exit = super::signals::next() => {
+            return Err(Failure { exit, message: "the self-test was ended by a signal".to_owned() });
+        }
+    };
+    if arguments.json {
+        let json = serde_json::to_string_pretty(&outcome)
+            .map_err(|error| Failure::usage(error.to_string()))?;
+        print::text(&format!("{json}\n"))?;
+    } else {
+        print::text(&describe(&outcome))?;
+    }
+    Ok(if outcome.ok() {
+        Exit::Conforms
+    } else {
+        Exit::DoesNotConform
+    })
+}
+
+fn describe(outcome: &Outcome) -> String {
+    let mut out = String::new();
+    let mut list = |title: &str, lines: Vec<String>| {
+        if !lines.is_empty() {
+            let _ = writeln!(out, "{title}");
+            for line in lines {
+                let _ = writeln!(out, "  {}", text::line(&line));
+            }
+            out.push('\n');
+        }
+    };
+    list(
+        "faults that no case noticed",
+        outcome
+            .survivors
+            .iter()
+            .map(|one| {
+                format!(
+                    "{} (should turn red: {})",
+                    one.fault,
+                    one.expected.join(", ")
+                )
+            })
+            .collect(),
+    );
+    list(
+        "cases that no fault turns red, without a reason",
+        outcome.unproven.clone(),
+    );
+    list(
+        "cases that are not green on the clean server",
+        outcome
+            .clean_failures
+            .iter()
+            .map(|one| format!("{} {}: {}", one.verdict.word(), one.id, one.reason))
+            .collect(),
+    );
+    list(
+        "cases that went red for a fault that should not concern them",
+        outcome
+            .unexpected
+            .iter()
+            .map(|one| format!("{}: {}: {}", one.fault, one.id, one.reason))
+            .collect(),
+    );
+    list(
+        "cases that no fault can turn red, and why",
+        outcome
+            .without_fault
+            .iter()
+            .map(|one| format!("{}: {}", one.id, one.reason))
+            .collect(),
+    );
+    let hosts = &outcome.hosts;
+    let _ = writeln!(
+        out,
+        "{} of {} faults noticed by {} cases; passes on a dead host {}, on one that says yes to everything {}, on one that says no {}",
+        outcome.killed,
+        outcome.faults,
+        outcome.cases,
+        hosts.dead.pass,
+        hosts.yes.pass,
+        hosts.no.pass
+    );
+    let _ = writeln!(
+        out,
+        "{}",
+        if outcome.ok() {
+            "the harness can be believed"
+        } else {
+            "the harness cannot be believed"
+        }
+    );
+    out
+}
