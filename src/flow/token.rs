@@ -269,6 +269,10 @@ pub(super) async fn refresh(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
         .cloned()
         .or(newest);
     let mut outcome = send(scene, act, &client, draft, Verb::Refresh).await;
+    if outcome.answer == Answer::Success {
+        // A server that does not rotate lets the token that was used go on living.
+        outcome.fields.entry("refresh_token".into()).or_insert(used);
+    }
     if let Some(origin) = origin {
         outcome.resource.clone_from(&origin.resource);
         for name in ["requested_scope", "requested_resource"] {

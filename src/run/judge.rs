@@ -441,13 +441,10 @@ impl StepJudge<'_, '_> {
 
     /// Something that lived must be refused now, at the latest after the target's declared lag.
     async fn dead(&mut self, outcome: &Outcome, codes: &[String]) -> Opinion {
-        let limit = self.within();
+        let limit = within(self.scene.world, self.expect);
         let deadline = Instant::now() + limit;
         let mut latest = outcome.clone();
-        let consumes = matches!(self.step.verb, Verb::Refresh | Verb::Exchange);
-        // A refresh token is used up by asking: it is asked once, so the lag is waited for first by
-        // repeating only what uses nothing up.
-        while latest.answer == Answer::Success && !consumes && Instant::now() < deadline {
+        while latest.answer == Answer::Success && !uses_up(self.step) && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(200)).await;
             let change = self.change.clone();
             let user = self.step.user;
@@ -482,22 +479,28 @@ impl StepJudge<'_, '_> {
             _ => opinion(Verdict::Inconclusive, says),
         }
     }
+}
 
-    fn within(&self) -> Duration {
-        let policy = &self.scene.world.target.policy;
-        match &self.expect.within {
-            None => Duration::ZERO,
-            Some(Within::Time(time)) => *time,
-            Some(Within::Policy(name)) => match name.as_str() {
-                "revocation_lag" => policy.revocation_lag,
-                "replay_grace" => policy.replay_grace,
-                _ => policy
-                    .times
-                    .iter()
-                    .find(|(own, _)| own == name)
-                    .map_or(Duration::ZERO, |(_, time)| *time),
-            },
-        }
+/// Whether performing a step twice is not the same as once.
+fn uses_up(step: &Step) -> bool {
+    matches!(step.verb, Verb::Refresh | Verb::Exchange)
+}
+
+/// How long an effect may take to show.
+fn within(world: &World, expect: &Expect) -> Duration {
+    let policy = &world.target.policy;
+    match &expect.within {
+        None => Duration::ZERO,
+        Some(Within::Time(time)) => *time,
+        Some(Within::Policy(name)) => match name.as_str() {
+            "revocation_lag" => policy.revocation_lag,
+            "replay_grace" => policy.replay_grace,
+            _ => policy
+                .times
+                .iter()
+                .find(|(own, _)| own == name)
+                .map_or(Duration::ZERO, |(_, time)| *time),
+        },
     }
 }
 

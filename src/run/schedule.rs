@@ -35,7 +35,11 @@ pub async fn run(
     stop: &Stop,
 ) -> bool {
     let mut known: BTreeMap<String, ControlRun> = BTreeMap::new();
-    let mut rest = cases;
+    // Cases that wait go last and wait together.
+    let waits = |case: &&Case| case.steps.iter().any(|step| step.wait.is_some());
+    let mut ordered: Vec<&Case> = cases.to_vec();
+    ordered.sort_by_key(waits);
+    let mut rest = ordered.as_slice();
     while !rest.is_empty() {
         if *stop.borrow() {
             return true;
@@ -67,7 +71,6 @@ async fn run_batch(
 ) -> Vec<CaseReport> {
     let world = &prepared.world;
     let width = options.jobs.max(1);
-    let clock = Instant::now();
     let mut jobs: Vec<Job<'_>> = Vec::new();
     for (at, case) in cases.iter().enumerate() {
         for variant in &case.variants {
@@ -182,7 +185,6 @@ async fn run_batch(
         }
     }
     known.extend(after);
-    let _ = clock;
     reports
 }
 
