@@ -202,13 +202,20 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         return None;
     }
     let allowed = (length / 3).max(1);
+    let candidates: Vec<&str> = candidates.into_iter().collect();
     candidates
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|candidate| candidate.len() <= 2 * LONGEST)
         .map(|candidate| (distance(word, candidate), candidate))
         .filter(|(far, _)| *far <= allowed)
         .min_by_key(|(far, _)| *far)
         .map(|(_, candidate)| candidate)
+        // Half a word is a slip too: `oauth2.1` for `oauth2.1-16`.
+        .or_else(|| {
+            let begun = |candidate: &&str| length >= 3 && candidate.starts_with(word);
+            candidates.iter().copied().find(begun)
+        })
 }
 
 /// How many characters have to be inserted, removed, replaced or swapped with their neighbour, in

@@ -95,13 +95,21 @@ impl Problem<'_> {
         self
     }
 
+    /// `did you mean …`, or what to do when nothing is near.
+    pub fn suggest_or(self, word: &str, known: &[&str], otherwise: &str) -> Self {
+        match nearest(word, known.iter().copied()) {
+            Some(meant) => self.help(format!("did you mean `{meant}`?")),
+            None => self.help(otherwise),
+        }
+    }
+
     /// `did you mean …`, or the list of what there is.
     pub fn suggest<'c>(self, word: &str, known: impl IntoIterator<Item = &'c str>) -> Self {
         let known: Vec<&str> = known.into_iter().collect();
         let help = match nearest(word, known.iter().copied()) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None if known.is_empty() => return self,
-            None => format!("known here: {}", listed(&known)),
+            None => format!("there is: {}", listed(&known)),
         };
         self.help(help)
     }
@@ -118,9 +126,25 @@ impl Problem<'_> {
     }
 }
 
+/// `a`, `b` and `c`.
+fn quoted(words: &[&str]) -> String {
+    let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match words.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+        None => String::new(),
+    }
+}
+
+fn quoted_assignments(keys: &[&str]) -> String {
+    let lines: Vec<String> = keys.iter().map(|key| format!("{key} = …")).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    quoted(&lines)
+}
+
 /// `a, b, c`, shortened when there are very many.
 fn listed(words: &[&str]) -> String {
-    const MOST: usize = 40;
+    const MOST: usize = 36;
     let shown: Vec<&str> = words.iter().copied().take(MOST).collect();
     let rest = words.len().saturating_sub(MOST);
     if rest == 0 {
@@ -174,6 +198,11 @@ impl Reader {
         }
     }
 
+    /// How many problems were found so far.
+    pub fn count(&self) -> usize {
+        self.problems.borrow().len()
+    }
+
     /// Everything found so far, in file order.
     pub fn finish(self) -> Diagnostics {
         let mut problems = self.problems.into_inner();
@@ -204,11 +233,14 @@ impl Reader {
                 "" => "this is not TOML".to_owned(),
                 message => format!("this is not TOML: {message}"),
             };
-            let mut problem = self.error(&span, message);
-            if line_of(text, span.start).contains(".@") {
-                problem = problem.help("quote the key: with.\"@method\" = \"GET\"");
-            }
-            problem.report();
+            let help = if line_of(text, span.start).contains(".@") {
+                "quote the key: with.\"@method\" = \"GET\""
+            } else if message.contains("duplicate") {
+                "a key is set once in a table: rename or remove one of the two"
+            } else {
+                "text stands in quotes, a list in [ ], a table begins with [its.name]"
+            };
+            self.error(&span, message).help(help).report();
         }
         errors.is_empty().then_some(document)
     }
@@ -285,13 +317,17 @@ impl<'r, 'd> Table<'r, 'd> {
                     .report();
             }
         }
-        for key in &shape.required {
-            if !entries.iter().any(|entry| entry.key == key) {
-                reader
-                    .error(&span, format!("{what} has no `{key}`"))
-                    .help(format!("add `{key} = …`"))
-                    .report();
-            }
+        let missing: Vec<&str> = shape
+            .required
+            .iter()
+            .map(String::as_str)
+            .filter(|key| !entries.iter().any(|entry| entry.key == *key))
+            .collect();
+        if !missing.is_empty() {
+            reader
+                .error(&span, format!("{what} has no {}", quoted(&missing)))
+                .help(format!("add {}", quoted_assignments(&missing)))
+                .report();
         }
         Table {
             reader,
@@ -305,6 +341,14 @@ impl<'r, 'd> Table<'r, 'd> {
     }
 
     fn wrong_type(&self, entry: &Entry<'_>, wanted: &str) {
+        let key = entry.key;
+        let help = match wanted {
+            "a string" => format!("write it in quotes: {key} = \"…\""),
+            "true or false" => format!("write it without quotes: {key} = true"),
+            "a whole number" => format!("write it without quotes: {key} = 10"),
+            "a list of tables" => format!("write [[{key}]] with two brackets, and the keys below"),
+            _ => format!("write {key}.NAME = …, or [{key}] and the keys below"),
+        };
         self.reader
             .error(
                 &entry.span,
@@ -314,6 +358,7 @@ impl<'r, 'd> Table<'r, 'd> {
                     kind(entry.value)
                 ),
             )
+            .help(help)
             .report();
     }
 
@@ -359,7 +404,7 @@ impl<'r, 'd> Table<'r, 'd> {
             }),
             None => {
                 self.reader
-                    .error(&text.span, format!("`{}` is no {key}", text.value))
+                    .error(&text.span, format!("`{key}` cannot be `{}`", text.value))
                     .suggest(text.value, known.iter().copied())
                     .report();
                 None

@@ -7,6 +7,7 @@ use super::read::{
     Each, Pieces, ReadCase, ReadChange, ReadExpect, ReadStep, ReadVariant, Reference,
 };
 use super::words::{self, Fields};
+use crate::diagnostic::nearest;
 use crate::reader::{At, Span};
 
 /// Something a case uses that a target may not have.
@@ -113,6 +114,9 @@ impl Lint<'_> {
     }
 
     fn step(&self, step: &ReadStep) {
+        if step.broken {
+            return;
+        }
         self.keys_fit_the_verb(step);
         self.place_is_known(step);
         self.control_exists(step);
@@ -198,45 +202,27 @@ impl Lint<'_> {
             })
     }
 
-    /// A refusal proves something only beside the same step without its deviation.
+    /// A refusal proves something only beside the same step without its deviation. (A varied step
+    /// deviates by its variants, and a variant that changes nothing was refused already.)
     fn control_exists(&self, step: &ReadStep) {
-        let deviates = |change: Option<&ReadChange>| {
-            !step.step.change.is_empty()
-                || step.step.parallel.is_some()
-                || step.step.user != User::Approve
-                || change.is_some_and(|change| !change.change.is_empty())
+        let Some(expect) = &step.expect else {
+            return;
         };
-        let refuses = |expect: &Option<ReadExpect>| {
-            expect
-                .as_ref()
-                .is_some_and(|expect| expect.expect.refuses() && expect.expect.dead.is_none())
-        };
-        let missing = |expect: &Option<ReadExpect>| {
-            let span = expect.as_ref().map_or(&step.span, |expect| &expect.span);
-            self.error(span, "this refusal has no control")
+        let refuses = expect.expect.refuses() && expect.expect.dead.is_none();
+        let deviates = !step.step.change.is_empty()
+            || step.step.parallel.is_some()
+            || step.step.user != User::Approve
+            || step.step.vary;
+        if refuses && !deviates {
+            self.error(&expect.span, "this refusal has no control")
                 .label("nothing in this step deviates")
                 .note("the control is the same step without its deviation, and it must succeed")
                 .help(
-                    "say what is wrong with the request (with, without, raw, forge, parallel, user); if an earlier \
-                     step kills what is used here, mark that one cause = true and expect.dead here",
+                    "say what is wrong with the request (with, without, raw, forge, parallel, user); \
+                     if an earlier step kills what is used here, mark that one cause = true and \
+                     expect.dead here",
                 )
                 .report();
-        };
-        if !step.step.vary {
-            if refuses(&step.expect) && !deviates(None) {
-                missing(&step.expect);
-            }
-            return;
-        }
-        for variant in self.variants {
-            let expect = if variant.expect.is_some() {
-                &variant.expect
-            } else {
-                &step.expect
-            };
-            if refuses(expect) && !deviates(Some(&variant.change)) {
-                missing(expect);
-            }
         }
     }
 
@@ -343,7 +329,10 @@ impl Lint<'_> {
             );
             for reference in all {
                 self.reference(step, earlier, reference);
-                used.insert(reference.name.clone());
+                // A misspelt name is used all the same: one slip is one message.
+                let names = earlier.iter().filter_map(|step| step.step.name.as_deref());
+                let meant = nearest(&reference.name, names);
+                used.insert(meant.unwrap_or(&reference.name).to_owned());
             }
         }
         for step in &self.case.steps {
@@ -389,7 +378,7 @@ impl Lint<'_> {
             return;
         };
         let fields = source.step.verb.outputs();
-        if !fields.contains(&field.as_str()) {
+        if !source.broken && !fields.contains(&field.as_str()) {
             self.error(
                 span,
                 format!(
@@ -446,6 +435,7 @@ impl Lint<'_> {
                 .any(|expect| !expect.expect.check.is_empty() || expect.expect.or.is_some())
         });
         let derived = self.derived();
+        let broken = self.case.steps.iter().any(|step| step.broken);
         let idle = |need: &At<String>, variant: Option<usize>| {
             let word = need.value.as_str();
             let used = uses
@@ -454,7 +444,7 @@ impl Lint<'_> {
             let excused = words::QUALIFIERS.contains(&word)
                 || (checks && words::CHECKED.contains(&word))
                 || derived.iter().any(|derived| derived == word);
-            if !used && !excused {
+            if !used && !excused && !broken {
                 self.error(&need.span, format!("nothing here needs `{word}`"))
                     .help("remove it: a case is skipped where a declared capability is missing")
                     .report();
@@ -470,6 +460,7 @@ impl Lint<'_> {
         }
     }
 
+    /// Everything the readable steps use.
     fn uses(&self) -> Vec<Use> {
         let mut uses = Vec::new();
         for (index, step) in self.case.steps.iter().enumerate() {
@@ -481,6 +472,9 @@ impl Lint<'_> {
                     variant: None,
                 });
             };
+            if step.broken {
+                continue;
+            }
             if let Some(need) = need_of_verb(step) {
                 add(need, step.place("do"));
             }
@@ -535,6 +529,9 @@ impl Lint<'_> {
             && forge.starts_with("jwt.")
         {
             add("jwt", span);
+            if words::LISTENER_FORGES.contains(&forge.as_str()) {
+                add("listener", span);
+            }
         }
     }
 

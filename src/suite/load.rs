@@ -7,7 +7,7 @@ use super::lint;
 use super::model::{Case, Suite, Variant};
 use super::read::{Each, Pieces, ReadCase, ReadVariant, SHAPES};
 use super::{builtin, model};
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Diagnostic, Diagnostics, nearest};
 use crate::event::{Level, Severity};
 use crate::reader::{self, At, Reader, Span, Table, is_slug};
 
@@ -286,6 +286,9 @@ fn variants_of<'c>(
                 )
                 .suggest(&name.value, tables.keys().map(String::as_str))
                 .report();
+            // A misspelt table is used all the same: one slip is one message.
+            let names = tables.keys().map(String::as_str);
+            used.extend(nearest(&name.value, names).map(str::to_owned));
             return None;
         };
         used.insert(key.clone());

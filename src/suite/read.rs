@@ -72,6 +72,8 @@ pub(super) struct ReadStep {
     pub references: Vec<Reference>,
     pub change: ReadChange,
     pub expect: Option<ReadExpect>,
+    /// Whether something in the step could not be read: what follows from it is not reported.
+    pub broken: bool,
     /// Where each of the plain keys stands.
     pub at: BTreeMap<&'static str, Span>,
 }
@@ -244,6 +246,13 @@ impl<'r> Pieces<'r> {
                         ]),
                     )
                     .report();
+                // What was meant counts as declared, so that one slip is one message.
+                if let Some(meant) = nearest(need.value, words::CAPABILITIES.iter().copied()) {
+                    all.push(At {
+                        value: meant.to_owned(),
+                        span: need.span,
+                    });
+                }
             } else if all.iter().any(|old| old.value == need.value) {
                 self.reader
                     .error(&need.span, format!("`{}` is twice in `needs`", need.value))
@@ -374,6 +383,7 @@ impl<'r> Pieces<'r> {
     }
 
     fn step(&self, table: &Table<'r, '_>) -> ReadStep {
+        let before = self.reader.count();
         let verbs = Verb::ALL.map(Verb::word);
         let mut at = BTreeMap::new();
         for key in [
@@ -426,6 +436,7 @@ impl<'r> Pieces<'r> {
             references: given.references,
             change,
             expect,
+            broken: table.entry("do").is_none() || self.reader.count() > before,
             at,
         }
     }
@@ -511,6 +522,7 @@ impl<'r> Pieces<'r> {
                         &row.span,
                         format!("a raw value must be a string, not {}", kind(other)),
                     )
+                    .help("write it in quotes")
                     .report(),
             }
         }
@@ -518,7 +530,11 @@ impl<'r> Pieces<'r> {
             if !self.known.forges.contains(&forge.value) {
                 self.reader
                     .error(&forge.span, format!("unknown forgery `{}`", forge.value))
-                    .suggest(forge.value, self.known.forges.iter().copied())
+                    .suggest_or(
+                        forge.value,
+                        self.known.forges,
+                        "`oauthspec explain` lists the forgeries under `forge`",
+                    )
                     .report();
             }
             read.change.forge = Some(forge.value.to_owned());
@@ -789,7 +805,11 @@ impl<'r> Pieces<'r> {
         }
         self.reader
             .error(&name.span, format!("unknown check `{}`", name.value))
-            .suggest(name.value, self.known.checks.iter().copied())
+            .suggest_or(
+                name.value,
+                self.known.checks,
+                "`oauthspec explain` lists the checks, and so does docs/checks.md",
+            )
             .report();
         None
     }

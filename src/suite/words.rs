@@ -101,6 +101,9 @@ pub(crate) const QUALIFIERS: &[&str] = &[
 /// Capabilities a named check may be after, so that they may stand without a step that uses them.
 pub(crate) const CHECKED: &[&str] = &["refresh_token", "introspection", "registration", "listener"];
 
+/// Forgeries that point a server to our listener.
+pub(crate) const LISTENER_FORGES: &[&str] = &["jwt.jku", "jwt.x5u", "jwt.iss-edited-to-listener"];
+
 /// Endpoints an `http` step may name with `at`.
 pub const ENDPOINTS: &[&str] = &[
     "authorize",

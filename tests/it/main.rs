@@ -3,3 +3,4 @@
 mod real_servers;
 mod servers;
 mod suites;
+mod wrong_files;

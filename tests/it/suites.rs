@@ -4,22 +4,11 @@ use std::path::Path;
 
 use oauthspec::suite::{Known, builtin, load};
 
-/// The names in the tables of `docs/checks.md`.
-pub fn checks() -> Vec<String> {
-    include_str!("../../docs/checks.md")
-        .lines()
-        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
-        .map(|(name, _)| name.to_owned())
-        .collect()
-}
-
 /// What the binary knows.
 pub fn with_known<T>(act: impl FnOnce(&Known<'_>) -> T) -> T {
-    let checks = checks();
-    let checks: Vec<&str> = checks.iter().map(String::as_str).collect();
     let forges: Vec<&str> = jose::Forge::ALL.iter().map(|forge| forge.name()).collect();
     act(&Known {
-        checks: &checks,
+        checks: oauthspec::check::NAMES,
         forges: &forges,
     })
 }
