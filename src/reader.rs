@@ -617,6 +617,7 @@ impl Reader {
             Some(duration) if duration > longest => {
                 self.error(span, format!("`{key}` is longer than it may be"))
                     .label(format!("at most {}s", longest.as_secs()))
+                    .help(format!("write \"{}s\" or less", longest.as_secs()))
                     .report();
                 None
             }

@@ -102,6 +102,7 @@ pub const NAMES: &[&str] = &[
     "details-returned",
     "details-within-grant",
     "details-in-token",
+    "details-types-known",
     "jwt-header",
     "jwt-claims",
     "jwt-consistent",
@@ -115,6 +116,7 @@ pub const NAMES: &[&str] = &[
     "introspection-active",
     "introspection-inactive",
     "registration-response",
+    "registration-replaced",
     "registration-corrected",
     "registration-id-fresh",
     "registration-without-legacy",
@@ -124,6 +126,7 @@ pub const NAMES: &[&str] = &[
     "canary-unvisited",
     "no-attacker-host",
     "no-detail-leak",
+    "decided-later",
 ];
 
 /// Runs the named check on the scene's step number `at`.
