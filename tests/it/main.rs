@@ -2,6 +2,7 @@
 
 mod hostile_files;
 mod real_servers;
+mod right_files;
 mod servers;
 mod suites;
 mod wrong_files;
