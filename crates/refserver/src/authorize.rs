@@ -5,15 +5,17 @@ use std::sync::Arc;
 use axum::{
     body::Bytes,
     extract::{RawQuery, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::Response,
 };
 use serde_json::Value;
 
 use crate::{
     App, Fault,
+    answer::{Target, error_redirect, success},
     http::{self, Params},
-    interaction, issue, pages, pkce, rar, redirect,
+    interaction, pages, pkce, rar, redirect,
+    rights::{read_resources, read_scopes},
     state::Client,
 };
 
@@ -375,81 +377,6 @@ fn scopes(app: &App, client: &Client, params: &Params) -> Result<Vec<String>, St
     read_scopes(app, client, text).or_else(|what| stop("invalid_scope", what))
 }
 
-/// Reads a scope value and bounds it by what exists and what the client registered. `Err` is a description.
-pub(crate) fn read_scopes(app: &App, client: &Client, text: &str) -> Result<Vec<String>, String> {
-    let quoted = |what: &str| {
-        if app.broken(Fault::ErrorDescriptionRaw) {
-            format!("{what}: \"{text}\"")
-        } else {
-            what.to_owned()
-        }
-    };
-    let allowed_byte =
-        |b: u8| b == 0x21 || (0x23..=0x5b).contains(&b) || (0x5d..=0x7e).contains(&b);
-    let known = |scope: &str| {
-        app.face
-            .scopes
-            .iter()
-            .map(|(name, _)| *name)
-            .find(|name| *name == scope)
-    };
-    let mut scopes: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        if word.is_empty() || !word.bytes().all(allowed_byte) {
-            if app.broken(Fault::ScopeMalformed) {
-                continue;
-            }
-            return Err(quoted("scope is malformed"));
-        }
-        let found = known(word)
-            .map(str::to_owned)
-            .or_else(|| {
-                app.broken(Fault::ScopeCase)
-                    .then(|| word.to_ascii_lowercase())
-                    .filter(|word| known(word).is_some())
-            })
-            .or_else(|| {
-                let prefix = app
-                    .face
-                    .scopes
-                    .iter()
-                    .map(|(name, _)| *name)
-                    .find(|name| name.starts_with(word) || word.starts_with(name));
-                prefix
-                    .filter(|_| app.broken(Fault::ScopePrefix))
-                    .map(str::to_owned)
-            })
-            .or_else(|| {
-                app.broken(Fault::ScopeUnknownGranted)
-                    .then(|| word.to_owned())
-            });
-        let Some(scope) = found else {
-            return Err(quoted("scope is unknown"));
-        };
-        let bounded = client.scope.as_ref().is_none_or(|own| own.contains(&scope))
-            || app.broken(Fault::DcrScopeUnenforced);
-        if !bounded {
-            return Err(quoted("scope is not one the client has registered"));
-        }
-        if app.broken(Fault::ScopeOrderMatters) {
-            let place = |scope: &str| app.face.scopes.iter().position(|(name, _)| *name == scope);
-            if scopes
-                .last()
-                .is_some_and(|last| place(last) > place(&scope))
-            {
-                return Err("scopes are out of order".into());
-            }
-        }
-        if !scopes.contains(&scope) {
-            scopes.push(scope);
-        }
-    }
-    if scopes.is_empty() {
-        return Err("scope is empty".into());
-    }
-    Ok(scopes)
-}
-
 /// The resources asked for, or the default one (RFC 8707 §2).
 fn resources(app: &App, params: &Params) -> Result<Vec<String>, Stop> {
     let default = app.face.default_resource.and_then(|name| {
@@ -468,40 +395,6 @@ fn resources(app: &App, params: &Params) -> Result<Vec<String>, Stop> {
     let mut resources = read_resources(app, &asked).or_else(|what| stop("invalid_target", what))?;
     if app.broken(Fault::ResourceFirstOnly) {
         resources.truncate(1);
-    }
-    Ok(resources)
-}
-
-/// Reads `resource` values: each must be a resource identifier of ours, letter for letter. `Err` is a description.
-pub(crate) fn read_resources(app: &App, asked: &[&str]) -> Result<Vec<String>, &'static str> {
-    let known = app.resource_ids();
-    let mut resources: Vec<String> = Vec::new();
-    for asked in asked {
-        let asked = if app.broken(Fault::ResourceMalformed) {
-            asked.split('#').next().unwrap_or(asked)
-        } else {
-            asked
-        };
-        let found = known
-            .iter()
-            .find(|id| {
-                *id == asked
-                    || (app.broken(Fault::ResourcePrefix) && asked.starts_with(id.as_str()))
-                    || (app.broken(Fault::ResourceHostOnly) && asked.starts_with(&app.origin))
-            })
-            .cloned()
-            .or_else(|| {
-                (app.broken(Fault::ResourceSpelling)
-                    && known.iter().any(|id| asked.trim_end_matches('/') == id))
-                .then(|| asked.to_owned())
-            })
-            .or_else(|| app.broken(Fault::ResourceUnknown).then(|| asked.to_owned()));
-        let Some(id) = found else {
-            return Err("resource is not one of this server's");
-        };
-        if !resources.contains(&id) {
-            resources.push(id);
-        }
     }
     Ok(resources)
 }
@@ -610,147 +503,4 @@ fn proceed(
         session.map(|(id, _)| id),
         status,
     )
-}
-
-/// Where an authorization response goes.
-pub(crate) struct Target<'a> {
-    pub uri: &'a str,
-    pub state: Option<&'a str>,
-    pub fragment: bool,
-}
-
-/// The authorization response after an approval (RFC 6749 §4.1.2).
-pub(crate) fn success(app: &App, request: &Request, user: usize, status: StatusCode) -> Response {
-    let user = request.chosen.unwrap_or(user);
-    let mut pairs: Vec<(&str, String)> = Vec::new();
-    {
-        let mut db = app.db();
-        db.prune();
-        let id = issue::open_grant(app, &mut db, request, user);
-        if !request.implicit {
-            pairs.push(("code", issue::code(app, &mut db, id, request)));
-        }
-        if (request.implicit || request.hybrid)
-            && let Some(grant) = db.grants.get(&id).cloned()
-        {
-            let rights = issue::Rights {
-                scopes: grant.scopes.clone(),
-                audience: grant.resources.clone(),
-                details: grant.details.clone(),
-                refreshed: false,
-            };
-            let (token, life) = issue::access(app, &mut db, id, &grant, &request.client, rights);
-            pairs.extend([
-                ("access_token", token),
-                ("token_type", "Bearer".into()),
-                ("expires_in", life.to_string()),
-            ]);
-        }
-    }
-    let target = Target {
-        uri: &request.redirect_uri,
-        state: request.state.as_deref(),
-        fragment: request.fragment,
-    };
-    answer(app, &target, pairs, status)
-}
-
-/// The authorization response after a refusal (RFC 6749 §4.1.2.1).
-pub(crate) fn error_redirect(
-    app: &App,
-    target: &Target<'_>,
-    error: &str,
-    description: &str,
-    status: StatusCode,
-) -> Response {
-    answer(
-        app,
-        target,
-        vec![
-            ("error", error.to_owned()),
-            ("error_description", description.to_owned()),
-        ],
-        status,
-    )
-}
-
-fn answer(
-    app: &App,
-    target: &Target<'_>,
-    mut pairs: Vec<(&str, String)>,
-    status: StatusCode,
-) -> Response {
-    let is_error = pairs.iter().any(|(name, _)| *name == "error");
-    let mut state = target.state.map(str::to_owned);
-    if app.broken(Fault::StateTrimmed) {
-        state = state.map(|state| state.trim().to_owned());
-    }
-    if app.broken(Fault::StateCut) {
-        state = state.map(|state| state.chars().take(255).collect());
-    }
-    if app.broken(Fault::StateInvented) && state.is_none() {
-        state = Some(String::new());
-    }
-    if app.broken(Fault::StateLostOnError) && is_error {
-        state = None;
-    }
-    let raw_state = app.broken(Fault::StateUnencoded) || app.broken(Fault::HeaderInjection);
-    if let Some(state) = state.clone().filter(|_| !raw_state) {
-        pairs.push(("state", state));
-    }
-    let iss = match () {
-        () if app.broken(Fault::IssWrong) => "https://issuer.example".to_owned(),
-        () if app.broken(Fault::IssSlash) => format!("{}/", app.issuer),
-        () => app.issuer.clone(),
-    };
-    if !app.broken(Fault::IssMissing) && !(is_error && app.broken(Fault::IssMissingOnError)) {
-        pairs.push(("iss", iss.clone()));
-        if app.broken(Fault::IssTwice) {
-            pairs.push(("iss", iss));
-        }
-    }
-    let pairs: Vec<(&str, &str)> = pairs
-        .iter()
-        .map(|(name, value)| (*name, value.as_str()))
-        .collect();
-    let mut location = if target.fragment {
-        // A fragment of its own: the registered URI has none.
-        let query = http::with_query("", &pairs);
-        format!("{}#{}", target.uri, query.trim_start_matches('?'))
-    } else if app.broken(Fault::RedirectQueryLost) {
-        http::with_query(target.uri.split('?').next().unwrap_or_default(), &pairs)
-    } else {
-        http::with_query(target.uri, &pairs)
-    };
-    let mut injected = Vec::new();
-    if raw_state && let Some(state) = state {
-        let mut lines = state.split(['\r', '\n']).filter(|line| !line.is_empty());
-        location.push_str("&state=");
-        if app.broken(Fault::HeaderInjection) {
-            location.push_str(lines.next().unwrap_or_default());
-            injected.extend(
-                lines
-                    .filter_map(|line| line.split_once(':'))
-                    .map(|(name, value)| (name.to_owned(), value.trim().to_owned())),
-            );
-        } else {
-            location.push_str(&state);
-        }
-    }
-    let Some(mut response) = http::redirect(status, &location) else {
-        return pages::refusal(
-            app,
-            StatusCode::BAD_REQUEST,
-            "The redirect URI cannot be used.",
-        );
-    };
-    for (name, value) in injected {
-        if let (Ok(name), Ok(value)) = (
-            HeaderName::from_bytes(name.as_bytes()),
-            HeaderValue::from_str(&value),
-        ) {
-            response.headers_mut().insert(name, value);
-        }
-    }
-    response
 }

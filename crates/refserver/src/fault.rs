@@ -51,8 +51,20 @@ faults! {
     MetadataPasswordAdvertised "metadata-password-advertised" ["as-meta.no-legacy-grants"] "The metadata offers the password grant, which the server refuses.";
     MetadataEmptyArray "metadata-empty-array" ["as-meta.no-empty-values"] "A metadata member without values is an empty array instead of absent.";
     MetadataOidcDisagrees "metadata-oidc-disagrees" ["as-meta.oidc-agrees"] "The two metadata documents name different token endpoints.";
+    MetadataContentType "metadata-content-type" ["as-meta.available"] "The metadata is served as text/html.";
+    MetadataMemberMissing "metadata-member-missing" ["as-meta.required-members"] "The metadata lacks response_types_supported.";
+    MetadataPkceMissing "metadata-pkce-missing" ["as-meta.pkce-advertised"] "The metadata does not say that S256 is supported.";
+    MetadataAlgNone "metadata-alg-none" ["as-meta.auth-alg-not-none"] "The metadata offers alg none for client assertions.";
+    MetadataRedirected "metadata-redirected" ["as-meta.direct-200"] "The metadata URL redirects to another place.";
+    MetadataRelative "metadata-relative" ["as-meta.absolute-urls"] "An endpoint in the metadata is a path instead of a URL.";
     PrmResourceDiffers "prm-resource-differs" ["prm.resource-identical"] "Protected resource metadata names the origin instead of the resource.";
-    PrmSameForAll "prm-same-for-all" ["prm.distinct-resources"] "Every protected resource metadata URL gives the first resource's document.";
+    PrmSameForAll "prm-same-for-all" ["prm.distinct-resources", "prm.resource-identical"] "Every protected resource metadata URL gives the first resource's document.";
+    PrmChallengeOther "prm-challenge-other" ["prm.challenge-match"] "The challenge of one resource points at the metadata of the other.";
+    PrmChallengeRelative "prm-challenge-relative" ["prm.challenge-absolute"] "resource_metadata in the challenge is a path instead of a URL.";
+    PrmEmptyArray "prm-empty-array" ["prm.no-empty-arrays"] "A member of the protected resource metadata is an empty array.";
+    PrmIssuerSlash "prm-issuer-slash" ["prm.as-links-valid"] "authorization_servers has the issuer with a trailing slash.";
+    PrmQueryAdvertised "prm-query-advertised" ["prm.bearer-methods"] "bearer_methods_supported offers the query, which the resource server refuses.";
+    PrmScopesText "prm-scopes-text" ["prm.member-types"] "scopes_supported of a protected resource is a string.";
 
     // Authorization endpoint.
     ImplicitIssued "implicit-issued" ["authz.implicit-rejected"] "response_type=token is honoured: the access token travels in the fragment.";
@@ -196,7 +208,6 @@ faults! {
     PublicClientCredentials "public-client-credentials" ["token.client-credentials-scope"] "Public clients get client_credentials tokens.";
     ClientCredentialsRefresh "client-credentials-refresh" ["token.client-credentials-scope"] "client_credentials comes with a refresh token.";
     BasicWithoutChallenge "basic-without-challenge" ["token.basic-401"] "Failed Basic authentication is a 400 without challenge.";
-    BasicUndecoded "basic-undecoded" ["token.secret-encodings"] "Basic credentials are not form-decoded.";
     TokenErrors200 "token-errors-200" ["http.error-not-200", "token.error-shape"] "Token errors travel with status 200.";
     TokenCacheable "token-cacheable" ["http.token-no-store"] "Token answers lack Cache-Control.";
     TokenTypeMissing "token-type-missing" ["token.response-shape"] "The token answer lacks token_type.";
@@ -225,7 +236,7 @@ faults! {
     ScopeMalformed "scope-malformed" ["scope.malformed"] "Characters outside the scope alphabet are skipped.";
     ScopeCase "scope-case" ["scope.case-and-prefix"] "Scopes are compared without regard to case.";
     ScopePrefix "scope-prefix" ["scope.case-and-prefix"] "A prefix of a scope is taken for it.";
-    ScopeUnreported "scope-unreported" ["scope.reported-when-different"] "The token answer never names the scope.";
+    ScopeUnreported "scope-unreported" ["scope.reported-when-different", "scope.omitted"] "The token answer never names the scope.";
 
     // Resource indicators.
     ResourceIgnored "resource-ignored" ["resource.audience-set", "rs.cross-audience"] "resource is ignored: every token is for the default resource.";
@@ -237,6 +248,7 @@ faults! {
     ResourceFirstOnly "resource-first-only" ["resource.multiple"] "Of several resources all but the first are dropped in silence.";
     ResourceTokenSwitch "resource-token-switch" ["resource.token-not-granted"] "A code can be redeemed for any known resource.";
     ResourceRefreshSwitch "resource-refresh-switch" ["resource.token-not-granted"] "A refresh token can be used for any known resource.";
+    ResourceNarrowSticks "resource-narrow-sticks" ["resource.subset-then-other"] "Redeeming a code for one of the granted resources loses the others.";
     AudienceMissing "audience-missing" ["resource.audience-set"] "Tokens name no audience, and the resource servers ask for none.";
     AudienceAll "audience-all" ["resource.audience-set", "rs.cross-audience"] "Every token is for every resource.";
 
@@ -293,6 +305,7 @@ faults! {
     RsOverride "rs-method-override" ["rs.every-path-guarded"] "X-HTTP-Method-Override: OPTIONS skips authentication.";
     RsLeak "rs-leak" ["rs.no-leak-on-refusal"] "The 403 body already has the data.";
     RsFragile "rs-fragile" ["rs.persistence"] "After one bad token everything is refused.";
+    RsJwt500 "rs-jwt-500" ["rs.jwt-parser-robust", "rs.garbage-token"] "A JWT that cannot be decoded is a 500.";
     WeakSecret "weak-secret" ["rs.jwt-weak-secret"] "Access tokens are signed with HS256 and the secret `secret`.";
     EmptySecret "empty-secret" ["rs.jwt-weak-secret"] "Access tokens are signed with HS256 and an empty secret: the setting was never filled in.";
 
@@ -352,6 +365,11 @@ faults! {
     DcrLegacyGrants "dcr-legacy-grants" ["dcr.no-legacy"] "The implicit and password grants can be registered.";
     DcrMethodUnenforced "dcr-method-unenforced" ["dcr.enforced"] "A client registered for one authentication method may use another.";
     DcrScopeUnenforced "dcr-scope-unenforced" ["dcr.enforced"] "The registered scope does not bound what is granted.";
+    DcrGrantUnenforced "dcr-grant-unenforced" ["dcr.enforced"] "A client may use grant types it has not registered.";
+    DcrTypesUnchecked "dcr-types-unchecked" ["dcr.metadata-errors"] "Metadata of the wrong type is passed over instead of refused.";
+    DcrUnknownRefused "dcr-unknown-refused" ["dcr.unknown-ignored"] "Unknown client metadata is an error.";
+    DcrScopeAll "dcr-scope-all" ["dcr.scope-bounded"] "Every client is registered for every scope, whatever it asked for.";
+    DcrStatementUnchecked "dcr-statement-unchecked" ["dcr.software-statement"] "A software_statement is decoded and believed, its signature unchecked.";
     DcrNameUnescaped "dcr-name-unescaped" ["dcr.consent-injection"] "The consent page prints client_name as HTML.";
     DcrLogoFetched "dcr-logo-fetched" ["dcr.fetch-ssrf"] "logo_uri is fetched when a client registers.";
     DcrPolicyFetched "dcr-policy-fetched" ["dcr.fetch-ssrf"] "policy_uri and tos_uri are fetched when a client registers.";
@@ -365,6 +383,7 @@ faults! {
     DcrmAnyToken "dcrm-any-token" ["dcrm.access"] "Any client's registration access token will do.";
     DcrmMerges "dcrm-merges" ["dcrm.lifecycle"] "PUT keeps what the request leaves out.";
     DcrmUnvalidated "dcrm-unvalidated" ["dcrm.update-validated"] "PUT does not check redirect URIs.";
+    DcrmSecretChosen "dcrm-secret-chosen" ["dcrm.immutable"] "PUT lets the client choose its secret.";
     DcrmLeavesTokens "dcrm-leaves-tokens" ["dcrm.tokens-after-delete"] "Deleting a client leaves its tokens alive.";
 
     // Whole-server faults.

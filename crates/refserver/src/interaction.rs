@@ -12,7 +12,8 @@ use jose::random_token;
 
 use crate::{
     App, Fault,
-    authorize::{self, Request, Target},
+    answer::{self, Target},
+    authorize::Request,
     http::{self, Params},
     pages,
     state::{Db, Interaction, Phase, Session, now},
@@ -323,14 +324,14 @@ pub(crate) async fn consent(
     };
     let request = &interaction.request;
     match (interaction.user, *approved) {
-        (Some(user), true) => authorize::success(&app, request, user, status),
+        (Some(user), true) => answer::success(&app, request, user, status),
         _ => {
             let target = Target {
                 uri: &request.redirect_uri,
                 state: request.state.as_deref(),
                 fragment: request.fragment,
             };
-            authorize::error_redirect(&app, &target, "access_denied", "the user said no", status)
+            answer::error_redirect(&app, &target, "access_denied", "the user said no", status)
         }
     }
 }

@@ -27,9 +27,11 @@ use axum::{
 use jose::random_token;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
+mod answer;
 mod authorize;
 mod bearer;
 mod client_auth;
+mod client_metadata;
 mod face;
 mod fault;
 mod fetch;
@@ -42,9 +44,11 @@ mod pages;
 mod pkce;
 mod rar;
 mod redirect;
+mod refresh;
 mod register;
 mod resource;
 mod revoke;
+mod rights;
 mod state;
 mod token;
 
@@ -302,10 +306,7 @@ fn router(app: Arc<App>) -> Router {
             ),
             get(metadata::authorization_server),
         )
-        .route(
-            &format!("{}/.well-known/openid-configuration", face.issuer_path),
-            get(metadata::openid),
-        )
+        .route(&metadata::openid_path(&app), get(metadata::openid))
         .route(paths.jwks, get(metadata::jwks))
         .route(paths.token, post(token::post).get(token::get))
         .route(paths.revoke, post(revoke::post).get(revoke::get))

@@ -2,11 +2,20 @@
 
 use std::sync::Arc;
 
-use axum::{extract::State, http::HeaderMap, http::StatusCode, response::Response};
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::Response,
+};
 use jose::{Alg, SigningKey};
 use serde_json::{Map, Value, json};
 
-use crate::{App, Fault, client_auth::ASSERTION_ALGS, face::ResourceData, http::json_response};
+use crate::{
+    App, Fault,
+    client_auth::ASSERTION_ALGS,
+    face::ResourceData,
+    http::{self, json_response},
+};
 
 const WELL_KNOWN_RESOURCE: &str = "/.well-known/oauth-protected-resource";
 
@@ -32,7 +41,10 @@ fn document(app: &App, headers: &HeaderMap) -> Map<String, Value> {
         () if app.broken(Fault::MetadataIssuerSlash) => format!("{}/", app.issuer),
         () => url(app.face.issuer_path),
     };
-    let algs: Vec<&str> = ASSERTION_ALGS.iter().map(|alg| alg.name()).collect();
+    let mut algs: Vec<&str> = ASSERTION_ALGS.iter().map(|alg| alg.name()).collect();
+    if app.broken(Fault::MetadataAlgNone) {
+        algs.push("none");
+    }
     let mut methods = vec![
         "none",
         "client_secret_basic",
@@ -50,7 +62,9 @@ fn document(app: &App, headers: &HeaderMap) -> Map<String, Value> {
     put("revocation_endpoint", url(paths.revoke).into());
     put("introspection_endpoint", url(paths.introspect).into());
     put("scopes_supported", scopes.into());
-    put("response_types_supported", json!(["code"]));
+    if !app.broken(Fault::MetadataMemberMissing) {
+        put("response_types_supported", json!(["code"]));
+    }
     put("response_modes_supported", json!(["query"]));
     let mut grants = vec!["authorization_code", "refresh_token", "client_credentials"];
     if app.broken(Fault::MetadataPasswordAdvertised) || app.broken(Fault::PasswordGrant) {
@@ -83,7 +97,9 @@ fn document(app: &App, headers: &HeaderMap) -> Map<String, Value> {
     } else {
         json!(["S256"])
     };
-    put("code_challenge_methods_supported", pkce);
+    if !app.broken(Fault::MetadataPkceMissing) {
+        put("code_challenge_methods_supported", pkce);
+    }
     if !app.broken(Fault::IssUnadvertised) {
         put(
             "authorization_response_iss_parameter_supported",
@@ -100,6 +116,9 @@ fn document(app: &App, headers: &HeaderMap) -> Map<String, Value> {
     put("protected_resources", app.resource_ids().into());
     put("subject_types_supported", json!(["public"]));
     put("id_token_signing_alg_values_supported", json!(["ES256"]));
+    if app.broken(Fault::MetadataRelative) {
+        put("introspection_endpoint", paths.introspect.into());
+    }
     if app.broken(Fault::MetadataEmptyArray) {
         put("ui_locales_supported", json!([]));
     }
@@ -111,7 +130,24 @@ pub(crate) async fn authorization_server(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
 ) -> Response {
-    json_response(StatusCode::OK, &document(&app, &headers).into())
+    if app.broken(Fault::MetadataRedirected) {
+        let target = app.url(&openid_path(&app));
+        return http::redirect(StatusCode::FOUND, &target).unwrap_or_default();
+    }
+    let mut response = json_response(StatusCode::OK, &document(&app, &headers).into());
+    if app.broken(Fault::MetadataContentType) {
+        http::set(
+            &mut response,
+            header::CONTENT_TYPE,
+            "text/html; charset=utf-8",
+        );
+    }
+    response
+}
+
+/// Where OpenID Connect Discovery §4.1 puts the document: appended to the issuer.
+pub(crate) fn openid_path(app: &App) -> String {
+    format!("{}/.well-known/openid-configuration", app.face.issuer_path)
 }
 
 /// `/.well-known/openid-configuration`: the same content.
@@ -137,13 +173,27 @@ pub(crate) fn protected_resource(app: &App, resource: &'static ResourceData) -> 
     } else {
         app.url(resource.path)
     };
-    let body = json!({
+    let issuer = match () {
+        () if app.broken(Fault::PrmIssuerSlash) => format!("{}/", app.issuer),
+        () => app.issuer.clone(),
+    };
+    let mut methods = vec!["header"];
+    if app.broken(Fault::PrmQueryAdvertised) {
+        methods.push("query");
+    }
+    let mut body = json!({
         "resource": id,
-        "authorization_servers": [app.issuer],
+        "authorization_servers": [issuer],
         "scopes_supported": scopes,
-        "bearer_methods_supported": ["header"],
+        "bearer_methods_supported": methods,
         "resource_name": format!("Resource server {}", resource.name),
     });
+    if app.broken(Fault::PrmScopesText) {
+        body["scopes_supported"] = scopes.join(" ").into();
+    }
+    if app.broken(Fault::PrmEmptyArray) {
+        body["resource_signing_alg_values_supported"] = json!([]);
+    }
     json_response(StatusCode::OK, &body)
 }
 

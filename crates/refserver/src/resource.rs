@@ -107,7 +107,19 @@ impl Challenge<'_> {
             ),
         };
         http::set(&mut response, header::CACHE_CONTROL, "no-store");
-        let metadata = self.app.url(&crate::metadata::resource_path(self.resource));
+        let described = match self.app.face.resources {
+            [first, second, ..] if self.app.broken(Fault::PrmChallengeOther) => {
+                if self.resource.name == first.name {
+                    second
+                } else {
+                    first
+                }
+            }
+            _ => self.resource,
+        };
+        let path = crate::metadata::resource_path(described);
+        let relative = self.app.broken(Fault::PrmChallengeRelative);
+        let metadata = if relative { path } else { self.app.url(&path) };
         let mut value = format!(
             "Bearer realm=\"{}\", resource_metadata=\"{metadata}\"",
             self.resource.name
@@ -174,6 +186,10 @@ async fn guarded(
             StatusCode::INTERNAL_SERVER_ERROR,
             &json!({"error": "internal"}),
         );
+    }
+    if app.broken(Fault::RsJwt500) && token.contains('.') && jose::Token::parse(&token).is_err() {
+        let body = json!({"error": "internal"});
+        return http::json_response(StatusCode::INTERNAL_SERVER_ERROR, &body);
     }
     let readable =
         token.len() <= MAX_TOKEN && (!token.is_empty() || app.broken(Fault::RsEmptyToken));

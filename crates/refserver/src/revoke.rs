@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::{
     App, Fault, client_auth,
     http::{self, Params},
+    refresh,
     state::{Client, Db},
     token,
 };
@@ -126,7 +127,7 @@ fn revoke(
         Found::Refresh { .. } => db.end_grant(grant),
     }
     if app.broken(Fault::RevokeTooBroad) {
-        token::end_siblings(db, grant);
+        refresh::end_siblings(db, grant);
     }
     Ok(())
 }

@@ -11,20 +11,19 @@ use axum::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    App, Fault,
-    authorize::{read_resources, read_scopes},
-    client_auth,
+    App, Fault, client_auth,
     http::{self, Params},
     issue::{self, Rights},
-    pkce, rar,
-    state::{Client, Code, Db, Grant, Refresh, now, now_ms},
+    pkce, rar, refresh,
+    rights::{read_resources, read_scopes},
+    state::{Client, Code, Db, Grant, now, now_ms},
 };
 
 /// An error code and its description.
-type Fail = (&'static str, &'static str);
+pub(crate) type Fail = (&'static str, &'static str);
 
 /// How long a fault looks away between checking and marking.
-const RACE_WINDOW: Duration = Duration::from_millis(50);
+pub(crate) const RACE_WINDOW: Duration = Duration::from_millis(50);
 
 /// An error answer of an endpoint for clients (RFC 6749 §5.2).
 pub(crate) fn fail(app: &App, status: StatusCode, error: &str, description: &str) -> Response {
@@ -161,7 +160,7 @@ async fn handle(app: &App, headers: &HeaderMap, params: &Params) -> Response {
         Err(response) => return response,
     };
     let registered = |kind: &str| {
-        if client.may(kind) {
+        if client.may(kind) || app.broken(Fault::DcrGrantUnenforced) {
             Ok(())
         } else {
             Err((
@@ -177,7 +176,7 @@ async fn handle(app: &App, headers: &HeaderMap, params: &Params) -> Response {
             Err(fail) => Err(fail),
         },
         Some(kind @ "refresh_token") => match registered(kind) {
-            Ok(()) => by_refresh(app, &client, params).await,
+            Ok(()) => refresh::by_refresh(app, &client, params).await,
             Err(fail) => Err(fail),
         },
         Some(kind @ "client_credentials") => match registered(kind) {
@@ -218,7 +217,7 @@ async fn by_code(app: &App, client: &Client, params: &Params) -> Result<Map<Stri
 
 /// On a correct server looking and taking are one step.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
+pub(crate) enum Step {
     Both,
     Look,
     Take,
@@ -294,6 +293,11 @@ fn redeem(
     if let Some(stored) = db.codes.get_mut(&key) {
         stored.used = true;
     }
+    if app.broken(Fault::ResourceNarrowSticks)
+        && let Some(stored) = db.grants.get_mut(&code.grant)
+    {
+        stored.resources = audience.clone();
+    }
     let rights = Rights {
         scopes: grant.scopes.clone(),
         audience,
@@ -346,7 +350,7 @@ fn end_after_replay(app: &App, db: &mut Db, grant: u64) {
 }
 
 /// The audience asked for: within the grant (RFC 8707 §2.2), or all of it.
-fn audience(
+pub(crate) fn audience(
     app: &App,
     params: &Params,
     grant: &Grant,
@@ -374,7 +378,12 @@ fn audience(
 }
 
 /// The authorization details asked for: within the grant (RFC 9396 §6), or all of them.
-fn details(app: &App, params: &Params, grant: &Grant, any_valid: bool) -> Result<Vec<Value>, Fail> {
+pub(crate) fn details(
+    app: &App,
+    params: &Params,
+    grant: &Grant,
+    any_valid: bool,
+) -> Result<Vec<Value>, Fail> {
     let Some(text) = params.get("authorization_details") else {
         return Ok(grant.details.clone());
     };
@@ -394,7 +403,7 @@ fn details(app: &App, params: &Params, grant: &Grant, any_valid: bool) -> Result
 }
 
 /// RFC 6749 §5.1, with the members of RFC 9396 §7.
-fn access_answer(
+pub(crate) fn access_answer(
     app: &App,
     db: &mut Db,
     id: u64,
@@ -426,184 +435,6 @@ fn access_answer(
         body.insert("authorization_details".into(), details.into());
     }
     body
-}
-
-async fn by_refresh(
-    app: &App,
-    client: &Client,
-    params: &Params,
-) -> Result<Map<String, Value>, Fail> {
-    if app.broken(Fault::RefreshRace) {
-        rotate(app, client, params, Step::Look)?;
-        tokio::time::sleep(RACE_WINDOW).await;
-        return rotate(app, client, params, Step::Take);
-    }
-    rotate(app, client, params, Step::Both)
-}
-
-fn rotate(
-    app: &App,
-    client: &Client,
-    params: &Params,
-    step: Step,
-) -> Result<Map<String, Value>, Fail> {
-    let Some(asked) = params.get("refresh_token") else {
-        return Err(("invalid_request", "refresh_token is required"));
-    };
-    let mut db = app.db();
-    let unknown = (
-        "invalid_grant",
-        "the refresh token is unknown, used, revoked, expired or another client's",
-    );
-    let (key, refresh) = find_refresh(app, &db, asked).ok_or(unknown)?;
-    if (refresh.client != client.id && !app.broken(Fault::RefreshAnyClient))
-        || refresh.revoked
-        || refresh.expires <= now()
-    {
-        return Err(unknown);
-    }
-    let reusable = app.broken(Fault::RefreshOldWorks) || app.broken(Fault::RefreshNoRotation);
-    if refresh.consumed && step != Step::Take && !reusable {
-        // Somebody has a token that is not theirs; nobody can say who (RFC 9700 §4.14.2).
-        end_after_refresh_replay(app, &mut db, refresh.grant);
-        return Err(unknown);
-    }
-    let grant = db
-        .grants
-        .get(&refresh.grant)
-        .filter(|grant| grant.alive)
-        .cloned()
-        .ok_or(unknown)?;
-    let audience = audience(
-        app,
-        params,
-        &grant,
-        app.broken(Fault::ResourceRefreshSwitch),
-    )?;
-    let details = details(app, params, &grant, app.broken(Fault::RarRefreshWidens))?;
-    let scopes = match params
-        .get("scope")
-        .filter(|_| !app.broken(Fault::RefreshNarrowIgnored))
-    {
-        None => refresh.scopes.clone(),
-        Some(text) => {
-            let asked = read_scopes(app, client, text)
-                .map_err(|_| ("invalid_scope", "scope is malformed or unknown"))?;
-            if asked.iter().any(|scope| !refresh.scopes.contains(scope))
-                && !app.broken(Fault::RefreshWidens)
-            {
-                return Err(("invalid_scope", "scope exceeds what was granted"));
-            }
-            asked
-        }
-    };
-    if step == Step::Look {
-        return Ok(Map::new());
-    }
-    let next_scopes = if app.broken(Fault::RefreshNarrowSticks) {
-        scopes.clone()
-    } else {
-        refresh.scopes.clone()
-    };
-    let mut body = access_answer(
-        app,
-        &mut db,
-        refresh.grant,
-        &grant,
-        client,
-        Rights {
-            scopes,
-            audience,
-            details,
-            refreshed: true,
-        },
-    );
-    let next = if app.broken(Fault::RefreshNoRotation) {
-        asked.to_owned()
-    } else {
-        if let Some(stored) = db.refresh.get_mut(&key) {
-            stored.consumed = true;
-        }
-        issue::refresh(app, &mut db, refresh.grant, client, next_scopes, true)
-    };
-    body.insert("refresh_token".into(), next.into());
-    Ok(body)
-}
-
-fn find_refresh(app: &App, db: &Db, asked: &str) -> Option<(String, Refresh)> {
-    if let Some(refresh) = db.refresh.get(asked) {
-        return Some((asked.to_owned(), refresh.clone()));
-    }
-    if app.broken(Fault::RefreshPrefix) && asked.len() >= 8 {
-        let near = |(known, _): &(&String, &Refresh)| {
-            known.starts_with(asked) || asked.starts_with(known.as_str())
-        };
-        return db
-            .refresh
-            .iter()
-            .filter(|(_, refresh)| !refresh.consumed)
-            .find(near)
-            .map(|(key, refresh)| (key.clone(), refresh.clone()));
-    }
-    if app.broken(Fault::RefreshByAccess) {
-        let jti = jose::Token::parse(asked)
-            .ok()
-            .and_then(|token| token.claim_str("jti").map(str::to_owned));
-        let access = db.access.get(jti.as_deref().unwrap_or(asked))?;
-        let (grant, client, scopes) = (access.grant, access.client.clone(), access.scopes.clone());
-        let refresh = Refresh {
-            grant,
-            client,
-            scopes,
-            consumed: false,
-            revoked: false,
-            refreshed: false,
-            expires: access.expires,
-        };
-        return Some((asked.to_owned(), refresh));
-    }
-    None
-}
-
-fn end_after_refresh_replay(app: &App, db: &mut Db, grant: u64) {
-    if app.broken(Fault::RefreshReplayHarmless) {
-        return;
-    }
-    let refuse = |refresh: &mut Refresh| refresh.revoked = true;
-    if app.broken(Fault::RefreshReplayKillsParent) {
-        db.refresh
-            .values_mut()
-            .filter(|refresh| refresh.grant == grant && refresh.consumed)
-            .for_each(refuse);
-    } else if app.broken(Fault::RefreshReplayLeavesAccess) {
-        db.refresh
-            .values_mut()
-            .filter(|refresh| refresh.grant == grant)
-            .for_each(refuse);
-    } else {
-        db.end_grant(grant);
-        if app.broken(Fault::RefreshReplayTooBroad) {
-            end_siblings(db, grant);
-        }
-    }
-}
-
-/// Ends every grant the same user has given to the same client.
-pub(crate) fn end_siblings(db: &mut Db, grant: u64) {
-    let Some((client, user)) = db
-        .grants
-        .get(&grant)
-        .map(|grant| (grant.client.clone(), grant.user))
-    else {
-        return;
-    };
-    for sibling in db
-        .grants
-        .values_mut()
-        .filter(|other| other.client == client && other.user == user)
-    {
-        sibling.alive = false;
-    }
 }
 
 /// A grant that needs no code.

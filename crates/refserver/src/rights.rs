@@ -1,0 +1,112 @@
+//! Scopes and resources: what may be asked for at all. Names are compared letter for letter (RFC 6749 §3.3, RFC 8707 §2).
+
+use crate::{App, Fault, state::Client};
+
+/// Reads a scope value and bounds it by what exists and what the client registered. `Err` is a description.
+pub(crate) fn read_scopes(app: &App, client: &Client, text: &str) -> Result<Vec<String>, String> {
+    let quoted = |what: &str| {
+        if app.broken(Fault::ErrorDescriptionRaw) {
+            format!("{what}: \"{text}\"")
+        } else {
+            what.to_owned()
+        }
+    };
+    let allowed_byte =
+        |b: u8| b == 0x21 || (0x23..=0x5b).contains(&b) || (0x5d..=0x7e).contains(&b);
+    let known = |scope: &str| {
+        app.face
+            .scopes
+            .iter()
+            .map(|(name, _)| *name)
+            .find(|name| *name == scope)
+    };
+    let mut scopes: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        if word.is_empty() || !word.bytes().all(allowed_byte) {
+            if app.broken(Fault::ScopeMalformed) {
+                continue;
+            }
+            return Err(quoted("scope is malformed"));
+        }
+        let found = known(word)
+            .map(str::to_owned)
+            .or_else(|| {
+                app.broken(Fault::ScopeCase)
+                    .then(|| word.to_ascii_lowercase())
+                    .filter(|word| known(word).is_some())
+            })
+            .or_else(|| {
+                let prefix = app
+                    .face
+                    .scopes
+                    .iter()
+                    .map(|(name, _)| *name)
+                    .find(|name| name.starts_with(word) || word.starts_with(name));
+                prefix
+                    .filter(|_| app.broken(Fault::ScopePrefix))
+                    .map(str::to_owned)
+            })
+            .or_else(|| {
+                app.broken(Fault::ScopeUnknownGranted)
+                    .then(|| word.to_owned())
+            });
+        let Some(scope) = found else {
+            return Err(quoted("scope is unknown"));
+        };
+        let bounded = client.scope.as_ref().is_none_or(|own| own.contains(&scope))
+            || app.broken(Fault::DcrScopeUnenforced);
+        if !bounded {
+            return Err(quoted("scope is not one the client has registered"));
+        }
+        if app.broken(Fault::ScopeOrderMatters) {
+            let place = |scope: &str| app.face.scopes.iter().position(|(name, _)| *name == scope);
+            if scopes
+                .last()
+                .is_some_and(|last| place(last) > place(&scope))
+            {
+                return Err("scopes are out of order".into());
+            }
+        }
+        if !scopes.contains(&scope) {
+            scopes.push(scope);
+        }
+    }
+    if scopes.is_empty() {
+        return Err("scope is empty".into());
+    }
+    Ok(scopes)
+}
+
+/// Reads `resource` values: each must be a resource identifier of ours, letter for letter. `Err` is a description.
+pub(crate) fn read_resources(app: &App, asked: &[&str]) -> Result<Vec<String>, &'static str> {
+    let known = app.resource_ids();
+    let mut resources: Vec<String> = Vec::new();
+    for asked in asked {
+        let asked = if app.broken(Fault::ResourceMalformed) {
+            asked.split('#').next().unwrap_or(asked)
+        } else {
+            asked
+        };
+        let found = known
+            .iter()
+            .find(|id| {
+                *id == asked
+                    || (app.broken(Fault::ResourcePrefix) && asked.starts_with(id.as_str()))
+                    || (app.broken(Fault::ResourceHostOnly) && asked.starts_with(&app.origin))
+            })
+            .cloned()
+            .or_else(|| {
+                (app.broken(Fault::ResourceSpelling)
+                    && known.iter().any(|id| asked.trim_end_matches('/') == id))
+                .then(|| asked.to_owned())
+            })
+            .or_else(|| app.broken(Fault::ResourceUnknown).then(|| asked.to_owned()));
+        let Some(id) = found else {
+            return Err("resource is not one of this server's");
+        };
+        if !resources.contains(&id) {
+            resources.push(id);
+        }
+    }
+    Ok(resources)
+}
