@@ -98,7 +98,9 @@ fn answer(
         () if app.broken(Fault::IssSlash) => format!("{}/", app.issuer),
         () => app.issuer.clone(),
     };
-    if !app.broken(Fault::IssMissing) && !(is_error && app.broken(Fault::IssMissingOnError)) {
+    let left_out =
+        app.broken(Fault::IssMissing) || (is_error && app.broken(Fault::IssMissingOnError));
+    if !left_out {
         pairs.push(("iss", iss.clone()));
         if app.broken(Fault::IssTwice) {
             pairs.push(("iss", iss));

@@ -116,7 +116,7 @@ fn media_type(headers: &HeaderMap) -> Option<String> {
 }
 
 /// The one value of a header that must not be repeated. `Err` when it is repeated or not text.
-pub(crate) fn single<'h>(headers: &'h HeaderMap, name: HeaderName) -> Result<Option<&'h str>, ()> {
+pub(crate) fn single(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, ()> {
     let mut all = headers.get_all(name).iter();
     match (all.next(), all.next()) {
         (None, _) => Ok(None),

@@ -12,6 +12,11 @@
 //! # Ok(()) }
 //! ```
 
+#![expect(
+    clippy::result_large_err,
+    reason = "an early answer is an HTTP response, and nothing here is hot"
+)]
+
 use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use axum::{

@@ -163,7 +163,7 @@ async fn guarded(
         Err(()) if app.broken(Fault::RsTwoMethods) => headers
             .get_all(header::AUTHORIZATION)
             .iter()
-            .last()
+            .next_back()
             .and_then(|value| token_of(app, value.to_str().ok()?))
             .map(str::to_owned),
         Err(()) => return challenge.refuse(StatusCode::BAD_REQUEST, Some("invalid_request"), None),

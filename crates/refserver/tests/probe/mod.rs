@@ -1,0 +1,10 @@
+//! For each fault, whether a server shows it: `false` for a correct server, `true` for one with that fault.
+//!
+//! One file for each part of the server. Every probe looks at what the fault's documentation says, over real sockets.
+
+pub mod authorization;
+pub mod documents;
+pub mod redirect_uri;
+pub mod registration;
+pub mod resource_server;
+pub mod token_endpoint;
