@@ -58,7 +58,7 @@ pub fn request(exchange: &Exchange, detail: Detail) -> Vec<String> {
     };
     lines.push(format!("{} {address}", exchange.method));
     if let Some(query) = query {
-        parameters(&mut lines, '?', query);
+        parameters(&mut lines, "?", query);
     }
     message(&mut lines, &exchange.request, detail);
     finish(lines, detail)
@@ -99,7 +99,7 @@ fn message(lines: &mut Vec<String>, message: &Message, detail: Detail) {
         match value.split_once('?') {
             Some((address, query)) if lower == "location" => {
                 lines.push(format!("{name}: {address}"));
-                parameters(lines, '?', query);
+                parameters(lines, "?", query);
             }
             _ => lines.push(format!("{name}: {value}")),
         }
@@ -113,7 +113,7 @@ fn body(lines: &mut Vec<String>, kind: &str, message: &Message, detail: Detail) 
     }
     let mut shown = Vec::new();
     if kind.starts_with("application/x-www-form-urlencoded") {
-        parameters(&mut shown, ' ', &message.body);
+        parameters(&mut shown, "", &message.body);
     } else if let Some(pretty) = pretty_json(&message.body) {
         shown.extend(pretty.lines().map(|line| format!("  {line}")));
     } else {
@@ -153,12 +153,9 @@ fn pretty_json(body: &str) -> Option<String> {
     serde_json::to_string_pretty(&value).ok()
 }
 
-fn parameters(lines: &mut Vec<String>, first: char, query: &str) {
-    let mut mark = first;
-    for pair in query.split('&') {
-        lines.push(format!("  {mark}{pair}"));
-        mark = if first == ' ' { ' ' } else { '&' };
-    }
+/// A line a parameter; those of a query are marked, so that one that moved into the body is seen.
+fn parameters(lines: &mut Vec<String>, mark: &str, query: &str) {
+    lines.extend(query.split('&').map(|pair| format!("  {mark}{pair}")));
 }
 
 fn finish(lines: Vec<String>, detail: Detail) -> Vec<String> {
@@ -168,6 +165,17 @@ fn finish(lines: Vec<String>, detail: Detail) -> Vec<String> {
         .collect()
 }
 
+/// What a row of two texts beside each other says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Both sides are the same.
+    Same,
+    /// Both sides hold a value that is new in every flow: a state, a code, a session.
+    Fresh,
+    /// They differ.
+    Differs,
+}
+
 /// One row of two texts beside each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
@@ -175,77 +183,197 @@ pub struct Row {
     pub left: Option<String>,
     /// The failing line.
     pub right: Option<String>,
-    /// Whether both are the same.
-    pub same: bool,
+    /// How they compare.
+    pub kind: Kind,
 }
 
-/// Two lists of lines, aligned at what they share.
+/// A variant's control and its failing flow beside each other: the request that carries the
+/// deviation and the answer that decided. Empty when nothing was exchanged.
+pub fn rows(variant: &VariantReport, detail: Detail) -> Vec<Row> {
+    let story = story(variant);
+    let mut rows = beside(&told(&story.control, detail), &told(&story.failing, detail));
+    if story.control.is_empty() {
+        return rows;
+    }
+    mark_fresh(&mut rows, &variant.deviation);
+    rows
+}
+
+/// One exchange in full; of two, the first request and then the last exchange.
+fn told(exchanges: &[&Exchange], detail: Detail) -> Vec<String> {
+    match exchanges {
+        [first, last] => {
+            let mut shown = request(first, detail);
+            shown.push(format!("… {}", text::line(&last.step)));
+            shown.extend(lines(last, detail));
+            shown
+        }
+        others => others.iter().flat_map(|one| lines(one, detail)).collect(),
+    }
+}
+
+/// Two lists of lines, aligned at what they share: first at equal lines, then at lines that speak
+/// of the same parameter, member or header.
 pub fn beside(left: &[String], right: &[String]) -> Vec<Row> {
     const MOST: usize = 600;
+    let row = |left: Option<&String>, right: Option<&String>| Row {
+        kind: if left == right {
+            Kind::Same
+        } else {
+            Kind::Differs
+        },
+        left: left.cloned(),
+        right: right.cloned(),
+    };
     let (n, m) = (left.len(), right.len());
-    let mut rows = Vec::new();
-    let mut removed: Vec<String> = Vec::new();
-    let mut added: Vec<String> = Vec::new();
     if n > MOST || m > MOST {
-        let (mut l, mut r) = (left.iter(), right.iter());
-        loop {
-            let row = (l.next().cloned(), r.next().cloned());
-            if row == (None, None) {
-                return rows;
-            }
-            rows.push(Row {
-                same: row.0 == row.1,
-                left: row.0,
-                right: row.1,
-            });
-        }
+        return (0..n.max(m))
+            .map(|at| row(left.get(at), right.get(at)))
+            .collect();
     }
-    // Longest common subsequence; `longest[i][j]` for the rests from line i and j on.
-    let mut longest = vec![vec![0u32; m + 1]; n + 1];
+    let weight = |l: &str, r: &str| match (l == r, key(l) == key(r)) {
+        (true, _) => 3,
+        (false, true) => 1,
+        (false, false) => 0,
+    };
+    // `best[i][j]`: the heaviest alignment of the rests from line i and j on.
+    let mut best = vec![vec![0u32; m + 1]; n + 1];
     for (i, l) in left.iter().enumerate().rev() {
         for (j, r) in right.iter().enumerate().rev() {
-            longest[i][j] = if l == r {
-                longest[i + 1][j + 1] + 1
-            } else {
-                longest[i + 1][j].max(longest[i][j + 1])
+            let pair = match weight(l, r) {
+                0 => 0,
+                weight => best[i + 1][j + 1] + weight,
             };
+            best[i][j] = pair.max(best[i + 1][j]).max(best[i][j + 1]);
         }
     }
-    let flush = |rows: &mut Vec<Row>, removed: &mut Vec<String>, added: &mut Vec<String>| {
-        let (mut l, mut r) = (removed.drain(..), added.drain(..));
-        loop {
-            let (left, right) = (l.next(), r.next());
-            if left.is_none() && right.is_none() {
-                break;
-            }
-            rows.push(Row {
-                left,
-                right,
-                same: false,
-            });
-        }
-    };
+    let mut rows = Vec::new();
     let (mut i, mut j) = (0, 0);
-    while i < n || j < m {
-        if i < n && j < m && left[i] == right[j] {
-            flush(&mut rows, &mut removed, &mut added);
-            rows.push(Row {
-                left: Some(left[i].clone()),
-                right: Some(right[j].clone()),
-                same: true,
-            });
-            i += 1;
-            j += 1;
-        } else if j < m && (i == n || longest[i][j + 1] >= longest[i + 1][j]) {
-            added.push(right[j].clone());
-            j += 1;
-        } else {
-            removed.push(left[i].clone());
-            i += 1;
+    loop {
+        let step = match (left.get(i), right.get(j)) {
+            (None, None) => return rows,
+            (Some(l), Some(r)) => {
+                let weight = weight(l, r);
+                if weight > 0 && best[i][j] == best[i + 1][j + 1] + weight {
+                    (1, 1)
+                } else if best[i][j] == best[i + 1][j] {
+                    (1, 0)
+                } else {
+                    (0, 1)
+                }
+            }
+            (Some(_), None) => (1, 0),
+            (None, Some(_)) => (0, 1),
+        };
+        rows.push(row(
+            left.get(i).filter(|_| step.0 == 1),
+            right.get(j).filter(|_| step.1 == 1),
+        ));
+        (i, j) = (i + step.0, j + step.1);
+    }
+}
+
+/// What a line speaks of: the name before the first `=` or `:`, or its first word.
+fn key(line: &str) -> &str {
+    let end = line
+        .find(['=', ':'])
+        .or_else(|| line.trim_start().find(' '))
+        .unwrap_or(line.len());
+    line.get(..end).unwrap_or(line)
+}
+
+/// Marks rows whose sides differ only in values that are new in every flow. Never those the
+/// deviation names; and when no difference of the request would remain, none at all.
+fn mark_fresh(rows: &mut [Row], deviation: &str) {
+    let words: Vec<&str> = deviation
+        .split(|c: char| !(c.is_ascii_alphanumeric() || "_-@".contains(c)))
+        .collect();
+    let credential = ["forged", "client"].iter().any(|word| words.contains(word));
+    let fresh: Vec<bool> = rows
+        .iter()
+        .map(|row| is_fresh(row, &words, credential))
+        .collect();
+    let answer = rows
+        .iter()
+        .position(|row| {
+            row.right
+                .as_deref()
+                .is_some_and(|line| line.starts_with('→'))
+        })
+        .unwrap_or(rows.len());
+    let remains = rows
+        .iter()
+        .zip(&fresh)
+        .take(answer)
+        .any(|(row, fresh)| row.kind == Kind::Differs && !fresh);
+    if remains {
+        for (row, fresh) in rows.iter_mut().zip(fresh) {
+            if fresh {
+                row.kind = Kind::Fresh;
+            }
         }
     }
-    flush(&mut rows, &mut removed, &mut added);
-    rows
+}
+
+fn is_fresh(row: &Row, deviation: &[&str], credential: bool) -> bool {
+    let (Some(left), Some(right)) = (&row.left, &row.right) else {
+        return false;
+    };
+    let name = key(left).trim_matches([' ', '?', '"']);
+    if row.kind != Kind::Differs || key(left) != key(right) || deviation.contains(&name) {
+        return false;
+    }
+    let carries = [
+        "authorization",
+        "code",
+        "token",
+        "access_token",
+        "refresh_token",
+        "client_id",
+    ];
+    if credential && carries.contains(&name.to_ascii_lowercase().as_str()) {
+        return false;
+    }
+    if name.eq_ignore_ascii_case("date") {
+        return true;
+    }
+    let pieces = |line: &str| -> Vec<String> {
+        line.split(['/', '=', ' ', '"', ';', '&', ','])
+            .map(str::to_owned)
+            .collect()
+    };
+    let (left, right) = (pieces(left), pieces(right));
+    left.len() == right.len()
+        && left
+            .iter()
+            .zip(&right)
+            .all(|(l, r)| l == r || is_drawn(l, r))
+}
+
+/// Whether two values look drawn by chance from the same set: redacted secrets, long random names,
+/// moments in time.
+fn is_drawn(left: &str, right: &str) -> bool {
+    // A redacted secret reads `abcd…[code 32 1f2e3d4c]`, in pieces here.
+    let label = |value: &str| value.split_once("…[").map(|(_, label)| label.to_owned());
+    if let (Some(left), Some(right)) = (label(left), label(right)) {
+        return left == right;
+    }
+    let hash = |value: &str| {
+        value
+            .strip_suffix(']')
+            .is_some_and(|hash| hash.len() == 8 && hash.bytes().all(|b| b.is_ascii_hexdigit()))
+    };
+    if hash(left) && hash(right) {
+        return true;
+    }
+    let plain = |value: &str| {
+        value.len() >= 12
+            && value
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+    };
+    let number = |value: &str| value.len() >= 9 && value.bytes().all(|b| b.is_ascii_digit());
+    (left.len() == right.len() && plain(left) && plain(right)) || (number(left) && number(right))
 }
 
 /// The exchanges that tell the story of a variant: those that carry the deviation and those of the
@@ -304,26 +432,77 @@ mod tests {
         lines.iter().map(|line| (*line).to_owned()).collect()
     }
 
+    fn kinds(rows: &[Row]) -> Vec<Kind> {
+        rows.iter().map(|row| row.kind).collect()
+    }
+
     #[test]
     fn one_changed_parameter_is_one_differing_row() {
         let rows = beside(&owned(&["a", "b=1", "c"]), &owned(&["a", "b=2", "c"]));
-        assert_eq!(rows.len(), 3);
-        assert_eq!(rows.iter().filter(|row| !row.same).count(), 1);
+        assert_eq!(kinds(&rows), [Kind::Same, Kind::Differs, Kind::Same]);
         assert_eq!(rows[1].left.as_deref(), Some("b=1"));
         assert_eq!(rows[1].right.as_deref(), Some("b=2"));
     }
 
     #[test]
-    fn a_left_out_parameter_leaves_a_gap() {
-        let rows = beside(&owned(&["a", "b", "c"]), &owned(&["a", "c"]));
+    fn a_left_out_parameter_leaves_a_gap_and_the_others_stay_in_line() {
+        let rows = beside(&owned(&["a", "b=1", "c=1"]), &owned(&["a", "c=2"]));
         assert_eq!(
             rows[1],
             Row {
-                left: Some("b".into()),
+                left: Some("b=1".into()),
                 right: None,
-                same: false
+                kind: Kind::Differs
             }
         );
+        assert_eq!(
+            (rows[2].left.as_deref(), rows[2].right.as_deref()),
+            (Some("c=1"), Some("c=2"))
+        );
+    }
+
+    #[test]
+    fn values_that_are_new_in_every_flow_do_not_hide_the_deviation() {
+        let control = owned(&[
+            "GET https://as.example/consent/AAAAAAAAAAAAAAAA",
+            "  ?state=AAAAAAAAAAAAAAAA",
+            "  ?code_challenge=AAAAAAAAAAAAAAAAAAAAAAAA",
+            "  ?code_challenge_method=S256",
+            "→ 303",
+            "  ?code=Zx…[code 32 4aaaa68c]",
+        ]);
+        let failing = owned(&[
+            "GET https://as.example/consent/BBBBBBBBBBBBBBBB",
+            "  ?state=BBBBBBBBBBBBBBBB",
+            "  ?code_challenge=BBBBBBBBBBBBBBBBBBBBBBBB",
+            "  ?code_challenge_method=plain",
+            "→ 303",
+            "  ?code=Qq…[code 32 4bbbb68c]",
+        ]);
+        use Kind::{Differs, Fresh, Same};
+        let mut rows = beside(&control, &failing);
+        mark_fresh(
+            &mut rows,
+            "authorize with code_challenge = “x”, with code_challenge_method = “plain”",
+        );
+        assert_eq!(kinds(&rows), [Fresh, Fresh, Differs, Differs, Same, Fresh]);
+        let mut rows = beside(&control[..2], &failing[..2]);
+        mark_fresh(&mut rows, "authorize 5 times at once");
+        assert_eq!(
+            kinds(&rows),
+            [Differs, Differs],
+            "something must be left to look at"
+        );
+    }
+
+    #[test]
+    fn a_value_of_another_shape_is_a_difference() {
+        let mut rows = beside(
+            &owned(&["  ?a=1", "  ?state=AAAAAAAAAAAAAAAA"]),
+            &owned(&["  ?a=2", "  ?state="]),
+        );
+        mark_fresh(&mut rows, "authorize with a = 2");
+        assert_eq!(kinds(&rows), [Kind::Differs, Kind::Differs]);
     }
 
     #[test]
@@ -339,6 +518,6 @@ mod tests {
         let shown = request(&exchange, Detail::SHORT);
         assert_eq!(shown[0], "GET https://as.example/authorize");
         assert_eq!(shown[1], "  ?a=1");
-        assert_eq!(shown[2], "  &b=%0A\\u{1b}");
+        assert_eq!(shown[2], "  ?b=%0A\\u{1b}");
     }
 }

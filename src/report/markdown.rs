@@ -7,7 +7,7 @@ use std::io;
 
 use crate::event::{CaseReport, Verdict};
 
-use super::exchange::{self, Detail};
+use super::exchange::{self, Detail, Kind};
 use super::{Run, clause, decided_words, full_name, level_word, severity_word, text, worst};
 
 /// How many failures are shown in full; forges cut long texts off.
@@ -131,19 +131,12 @@ fn failure(out: &mut String, case: &CaseReport) {
     row("case", &case.source);
     out.push('\n');
     let Some(variant) = variant else { return };
-    let story = exchange::story(variant);
-    let all = |exchanges: &[&crate::event::Exchange]| -> Vec<String> {
-        exchanges
-            .iter()
-            .flat_map(|one| exchange::lines(one, Detail::SHORT))
-            .collect()
-    };
-    let rows = exchange::beside(&all(&story.control), &all(&story.failing));
+    let rows = exchange::rows(variant, Detail::SHORT);
     if !rows.is_empty() {
         let mut shown = String::from("--- control\n+++ with the deviation\n");
         for row in rows {
-            match (row.same, row.left, row.right) {
-                (true, Some(line), _) => {
+            match (row.kind, row.left, row.right) {
+                (Kind::Same | Kind::Fresh, Some(_), Some(line)) => {
                     let _ = writeln!(shown, " {line}");
                 }
                 (_, left, right) => {
@@ -160,7 +153,7 @@ fn failure(out: &mut String, case: &CaseReport) {
         out.push_str(&text::markdown_fence(&shown, "diff"));
         out.push_str("\n</details>\n\n");
     }
-    if let Some(first) = story.failing.first() {
+    if let Some(first) = exchange::story(variant).failing.first() {
         out.push_str(&text::markdown_fence(&first.curl, "sh"));
         out.push('\n');
     }
@@ -195,11 +188,11 @@ mod tests {
     fn the_one_difference_is_shown_as_a_diff() {
         let shown = String::from_utf8(render(&sample::run()).unwrap()).unwrap();
         assert!(
-            shown.contains("\n-  &redirect_uri=https%3A%2F%2Fapp-a.example%2Fcb\n"),
+            shown.contains("\n-  ?redirect_uri=https%3A%2F%2Fapp-a.example%2Fcb\n"),
             "{shown}"
         );
         assert!(
-            shown.contains("\n+  &redirect_uri=https%3A%2F%2Fapp-a.example%2Fcb%2F\n"),
+            shown.contains("\n+  ?redirect_uri=https%3A%2F%2Fapp-a.example%2Fcb%2F\n"),
             "{shown}"
         );
         assert!(shown.contains("**4 of 7 decided**"));

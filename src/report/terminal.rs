@@ -12,7 +12,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::event::{CaseReport, Event, RunEnd, RunStart, Severity, Verdict};
 
-use super::exchange::{self, Detail, Row};
+use super::exchange::{self, Detail, Kind, Row};
 use super::{
     Report, clause, decided_words, full_name, level_word, severity_word, text, troubles, worst,
 };
@@ -330,30 +330,13 @@ impl Terminal {
         self.labelled("why", &case.why)?;
         self.labelled("fix", &case.fix)?;
         if let Some(variant) = variant {
-            let story = exchange::story(variant);
-            let shown = |exchanges: &[&crate::event::Exchange]| {
-                let mut lines = Vec::new();
-                match exchanges {
-                    [first, last] => {
-                        lines.extend(exchange::request(first, Detail::SHORT));
-                        lines.push(format!("… {}", text::line(&last.step)));
-                        lines.extend(exchange::lines(last, Detail::SHORT));
-                    }
-                    others => {
-                        for one in others {
-                            lines.extend(exchange::lines(one, Detail::SHORT));
-                        }
-                    }
-                }
-                lines
-            };
-            let (control, failing) = (shown(&story.control), shown(&story.failing));
-            if !control.is_empty() || !failing.is_empty() {
-                self.beside(&control, &failing)?;
+            let rows = exchange::rows(variant, Detail::SHORT);
+            if !rows.is_empty() {
+                self.beside(rows)?;
             }
-            if let Some(last) = story.failing.first() {
+            if let Some(first) = exchange::story(variant).failing.first() {
                 // Whole, in one line, so that it can be copied.
-                let line = format!("  {} {}", self.dim("repeat   │"), text::log(&last.curl));
+                let line = format!("  {} {}", self.dim("repeat   │"), text::log(&first.curl));
                 self.say(&line)?;
             }
         }
@@ -361,8 +344,7 @@ impl Terminal {
         self.say(&line)
     }
 
-    fn beside(&mut self, control: &[String], failing: &[String]) -> io::Result<()> {
-        let rows = exchange::beside(control, failing);
+    fn beside(&mut self, rows: Vec<Row>) -> io::Result<()> {
         self.say("")?;
         if self.look.width >= 110 {
             let column = (self.look.width - 9) / 2;
@@ -377,26 +359,29 @@ impl Terminal {
                 self.say(&line)?;
             }
         } else {
-            for (title, lines, own) in [
-                ("control", control, false),
-                ("with the deviation", failing, true),
+            let columns = self.look.width.saturating_sub(8);
+            for (title, mark, verdict) in [
+                ("control", "- │", Verdict::Pass),
+                ("with the deviation", "+ │", Verdict::Fail),
             ] {
                 let line = format!("    {}", self.bold(title));
                 self.say(&line)?;
-                let differing: Vec<&String> = rows
-                    .iter()
-                    .filter(|row| !row.same)
-                    .filter_map(|row| {
-                        if own {
-                            row.right.as_ref()
-                        } else {
-                            row.left.as_ref()
-                        }
-                    })
-                    .collect();
-                for content in lines {
-                    let differs = differing.contains(&content);
-                    let line = self.one(content, differs, own, self.look.width.saturating_sub(8));
+                for row in &rows {
+                    let side = if verdict == Verdict::Pass {
+                        &row.left
+                    } else {
+                        &row.right
+                    };
+                    let Some(content) = side else { continue };
+                    let content = text::cut(&text::log(content), columns);
+                    let line = match row.kind {
+                        Kind::Differs => format!(
+                            "    {} {}",
+                            self.paint(style(verdict), mark),
+                            self.paint(style(verdict), &content)
+                        ),
+                        Kind::Same | Kind::Fresh => format!("      │ {}", self.dim(&content)),
+                    };
                     self.say(&line)?;
                 }
             }
@@ -404,31 +389,22 @@ impl Terminal {
         self.say("")
     }
 
-    fn one(&self, content: &str, differs: bool, own: bool, columns: usize) -> String {
-        let content = text::cut(&text::log(content), columns);
-        match (differs, own) {
-            (false, _) => format!("      │ {content}"),
-            (true, true) => format!(
-                "    {} {}",
-                self.paint(style(Verdict::Fail), "+ │"),
-                self.paint(style(Verdict::Fail), &content)
-            ),
-            (true, false) => format!("    {} {content}", self.paint(style(Verdict::Pass), "- │")),
-        }
-    }
-
     fn row(&self, row: &Row, column: usize) -> String {
         let left = text::fill(&text::log(row.left.as_deref().unwrap_or("")), column);
         let right = text::cut(&text::log(row.right.as_deref().unwrap_or("")), column);
-        if row.same {
-            return format!("  │ {} │ {}", self.dim(&left), self.dim(&right));
+        match row.kind {
+            Kind::Same => format!("  │ {} │ {}", self.dim(&left), self.dim(&right)),
+            Kind::Fresh => format!("  ~ {} │ {}", self.dim(&left), self.dim(&right)),
+            Kind::Differs => {
+                let red = style(Verdict::Fail);
+                format!(
+                    "  {} {left} {} {}",
+                    self.paint(red, "≠"),
+                    self.paint(red, "│"),
+                    self.paint(red, &right)
+                )
+            }
         }
-        format!(
-            "  {} {left} {} {}",
-            self.paint(style(Verdict::Fail), "≠"),
-            self.paint(style(Verdict::Fail), "│"),
-            self.paint(style(Verdict::Fail), &right)
-        )
     }
 
     /// What was skipped and what stayed open, once a reason.
@@ -651,7 +627,7 @@ mod tests {
             "RFC 9700 §2.1, OAuth 2.1 (draft 16) §4.1.3",
             "Whoever owns the other address receives the code.",
             "Compare the redirect URI byte by byte",
-            "&redirect_uri=https%3A%2F%2Fapp-a.example%2Fcb%2F",
+            "?redirect_uri=https%3A%2F%2Fapp-a.example%2Fcb%2F",
             "curl -i 'https://as.example/authorize",
             "suites/redirect.toml:12",
         ] {

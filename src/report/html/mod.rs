@@ -14,7 +14,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::event::{CaseReport, Exchange, Severity, Summary, VariantReport, Verdict};
 
-use super::exchange::{self, Detail};
+use super::exchange::{self, Detail, Kind};
 use super::{Run, clause, decided_words, full_name, level_word, severity_word, text, worst};
 
 const STYLE: &str = include_str!("style.css");
@@ -285,14 +285,7 @@ fn failure(case: &CaseReport) -> Markup {
 }
 
 fn beside(variant: &VariantReport) -> Markup {
-    let story = exchange::story(variant);
-    let all = |exchanges: &[&Exchange]| -> Vec<String> {
-        exchanges
-            .iter()
-            .flat_map(|one| exchange::lines(one, Detail::FULL))
-            .collect()
-    };
-    let rows = exchange::beside(&all(&story.control), &all(&story.failing));
+    let rows = exchange::rows(variant, Detail::FULL);
     html! {
         @if !rows.is_empty() {
             h4 { "Control and failing exchange" }
@@ -300,7 +293,7 @@ fn beside(variant: &VariantReport) -> Markup {
                 thead { tr { th scope="col" { "control" } th scope="col" { "with the deviation" } } }
                 tbody {
                     @for row in rows {
-                        tr .differs[!row.same] {
+                        tr .differs[row.kind == Kind::Differs] .fresh[row.kind == Kind::Fresh] {
                             td { (row.left.as_deref().unwrap_or("")) }
                             td { (row.right.as_deref().unwrap_or("")) }
                         }
