@@ -1,4 +1,5 @@
-//! What takes a whole case to see: names and references, controls, causes, variants, needs.
+//! What takes a whole case to see: names and references, controls, causes, variants. What a case
+//! needs is in `needs`.
 
 use std::collections::BTreeSet;
 
@@ -9,14 +10,6 @@ use super::read::{
 use super::words::{self, Fields};
 use crate::diagnostic::nearest;
 use crate::reader::{At, Span};
-
-/// Something a case uses that a target may not have.
-struct Use {
-    need: String,
-    span: Span,
-    /// The variant that uses it; `None` for the case itself.
-    variant: Option<usize>,
-}
 
 /// Checks a case. Returns the capabilities that every use of a verb brings along without being declared.
 pub(super) fn case(pieces: &Pieces<'_>, case: &ReadCase, variants: &[&ReadVariant]) -> Vec<String> {
@@ -35,19 +28,26 @@ pub(super) fn case(pieces: &Pieces<'_>, case: &ReadCase, variants: &[&ReadVarian
     lint.derived()
 }
 
-struct Lint<'a> {
-    pieces: &'a Pieces<'a>,
-    case: &'a ReadCase,
-    variants: &'a [&'a ReadVariant],
+pub(super) struct Lint<'a> {
+    pub pieces: &'a Pieces<'a>,
+    pub case: &'a ReadCase,
+    pub variants: &'a [&'a ReadVariant],
 }
 
 impl Lint<'_> {
-    fn error(&self, span: &Span, message: impl Into<String>) -> crate::reader::Problem<'_> {
+    pub(super) fn error(
+        &self,
+        span: &Span,
+        message: impl Into<String>,
+    ) -> crate::reader::Problem<'_> {
         self.pieces.reader.error(span, message)
     }
 
     /// The change a step makes by itself, and then those its variants add.
-    fn changes<'s>(&'s self, step: &'s ReadStep) -> Vec<(Option<usize>, &'s ReadChange)> {
+    pub(super) fn changes<'s>(
+        &'s self,
+        step: &'s ReadStep,
+    ) -> Vec<(Option<usize>, &'s ReadChange)> {
         let mut all = vec![(None, &step.change)];
         if step.step.vary {
             all.extend(
@@ -106,8 +106,11 @@ impl Lint<'_> {
     }
 
     /// The step's expectation and those of its variants.
-    fn expectations<'s>(&'s self, step: &'s ReadStep) -> impl Iterator<Item = &'s ReadExpect> {
-        let varied = step.step.vary.then_some(self.variants).unwrap_or_default();
+    pub(super) fn expectations<'s>(
+        &'s self,
+        step: &'s ReadStep,
+    ) -> impl Iterator<Item = &'s ReadExpect> {
+        let varied = if step.step.vary { self.variants } else { &[] };
         step.expect
             .iter()
             .chain(varied.iter().filter_map(|variant| variant.expect.as_ref()))
@@ -296,15 +299,12 @@ impl Lint<'_> {
         let mut used = BTreeSet::new();
         for (index, step) in self.case.steps.iter().enumerate() {
             let earlier = self.case.steps.get(..index).unwrap_or_default();
-            if let Some(name) = &step.step.name {
-                if earlier
-                    .iter()
-                    .any(|old| old.step.name.as_ref() == Some(name))
-                {
-                    self.error(step.place("as"), format!("the name `{name}` is taken"))
-                        .help("every step of a case has a name of its own")
-                        .report();
-                }
+            if let Some(name) = &step.step.name
+                && find(earlier, name).is_some()
+            {
+                self.error(step.place("as"), format!("the name `{name}` is taken"))
+                    .help("every step of a case has a name of its own")
+                    .report();
             }
             if let Some(client) = &step.step.client
                 && let Some(source) = find(earlier, client)
@@ -397,256 +397,12 @@ impl Lint<'_> {
                 .report();
         }
     }
-
-    // --- needs ---------------------------------------------------------------------------------
-
-    fn needs(&self) {
-        let uses = self.uses();
-        let declared = |need: &str, variant: Option<usize>| {
-            let of_variant = variant
-                .and_then(|index| self.variants.get(index))
-                .map(|variant| variant.needs.as_slice())
-                .unwrap_or_default();
-            self.case.needs.iter().chain(of_variant).any(|declared| {
-                declared.value == need || (need == "rar" && declared.value.starts_with("rar."))
-            })
-        };
-        for used in &uses {
-            if !declared(&used.need, used.variant) {
-                self.error(
-                    &used.span,
-                    format!("the capability `{}` is not declared", used.need),
-                )
-                .label("used here")
-                .help(format!(
-                    "add \"{}\" to `needs` of the {}",
-                    used.need,
-                    if used.variant.is_some() {
-                        "case or the variant"
-                    } else {
-                        "case"
-                    }
-                ))
-                .report();
-            }
-        }
-        let checks = self.case.steps.iter().any(|step| {
-            self.expectations(step)
-                .any(|expect| !expect.expect.check.is_empty() || expect.expect.or.is_some())
-        });
-        let derived = self.derived();
-        let broken = self.case.steps.iter().any(|step| step.broken);
-        let idle = |need: &At<String>, variant: Option<usize>| {
-            let word = need.value.as_str();
-            let used = uses
-                .iter()
-                .any(|used| used.need == word && (variant.is_none() || used.variant == variant));
-            let excused = words::QUALIFIERS.contains(&word)
-                || (checks && words::CHECKED.contains(&word))
-                || derived.iter().any(|derived| derived == word);
-            if !used && !excused && !broken {
-                self.error(&need.span, format!("nothing here needs `{word}`"))
-                    .help("remove it: a case is skipped where a declared capability is missing")
-                    .report();
-            }
-        };
-        for need in &self.case.needs {
-            idle(need, None);
-        }
-        for (index, variant) in self.variants.iter().enumerate() {
-            for need in &variant.needs {
-                idle(need, Some(index));
-            }
-        }
-    }
-
-    /// Everything the readable steps use.
-    fn uses(&self) -> Vec<Use> {
-        let mut uses = Vec::new();
-        for (index, step) in self.case.steps.iter().enumerate() {
-            let earlier = self.case.steps.get(..index).unwrap_or_default();
-            let mut add = |need: &str, span: &Span| {
-                uses.push(Use {
-                    need: need.to_owned(),
-                    span: span.clone(),
-                    variant: None,
-                });
-            };
-            if step.broken {
-                continue;
-            }
-            if let Some(need) = need_of_verb(step) {
-                add(need, step.place("do"));
-            }
-            for need in needs_of_user(step.step.user) {
-                add(need, step.place("user"));
-            }
-            if let Some(client) = &step.step.client
-                && client != "a"
-                && find(earlier, client).is_none()
-            {
-                add(&format!("client.{client}"), step.place("client"));
-            }
-            if let Some(need) = need_of_place(step) {
-                add(&need, step.place("at"));
-            }
-            for name in &step.given {
-                if let Some(need) = need_of_parameter(&name.value) {
-                    add(need, &name.span);
-                }
-            }
-            for reference in &step.references {
-                if let Some(need) = self.need_of_reference(reference) {
-                    add(&need, &reference.span);
-                }
-            }
-            for (variant, change) in self.changes(step) {
-                self.uses_of_change(variant, change, &mut uses);
-            }
-        }
-        uses
-    }
-
-    fn uses_of_change(&self, variant: Option<usize>, change: &ReadChange, uses: &mut Vec<Use>) {
-        let mut add = |need: &str, span: &Span| {
-            uses.push(Use {
-                need: need.to_owned(),
-                span: span.clone(),
-                variant,
-            });
-        };
-        for (name, _) in &change.parameters {
-            if let Some(need) = need_of_parameter(&name.value) {
-                add(need, &name.span);
-            }
-        }
-        for reference in &change.references {
-            if let Some(need) = self.need_of_reference(reference) {
-                add(&need, &reference.span);
-            }
-        }
-        if let (Some(forge), Some(span)) = (&change.change.forge, &change.forge)
-            && forge.starts_with("jwt.")
-        {
-            add("jwt", span);
-            if words::LISTENER_FORGES.contains(&forge.as_str()) {
-                add("listener", span);
-            }
-        }
-    }
-
-    fn need_of_reference(&self, reference: &Reference) -> Option<String> {
-        let Reference { name, field, .. } = reference;
-        if let Some(client) = name.strip_prefix("client-") {
-            return (client != "a").then(|| format!("client.{client}"));
-        }
-        if let Some(user) = name.strip_prefix("user-") {
-            return (user == "b").then(|| "user.b".to_owned());
-        }
-        match (name.as_str(), field.as_str()) {
-            ("resource" | "scope" | "probe", "a") | ("scope", "all") => None,
-            ("resource" | "scope" | "probe", field) => Some(format!("resource.{field}")),
-            ("rar", field) => Some(format!("rar.{field}")),
-            ("listener", _) => Some("listener".to_owned()),
-            _ if words::builtin(name).is_some() => None,
-            (_, "refresh_token") => Some("refresh_token".to_owned()),
-            (_, "id_token") => Some("id_token".to_owned()),
-            (_, "registration_access_token" | "registration_client_uri") => {
-                Some("management".to_owned())
-            }
-            _ => None,
-        }
-    }
-
-    /// What nearly every case needs and need not say: a login where a user is met, client `a` where
-    /// no other is named, resource `a` where a token is used.
-    fn derived(&self) -> Vec<String> {
-        let mut needs = BTreeSet::new();
-        for step in &self.case.steps {
-            let verb = step.step.verb;
-            if matches!(
-                verb,
-                Verb::Authorize
-                    | Verb::Exchange
-                    | Verb::Grant
-                    | Verb::Refresh
-                    | Verb::Revoke
-                    | Verb::Introspect
-                    | Verb::Call
-            ) {
-                needs.insert("login");
-            }
-            let acts = !matches!(verb, Verb::Discover | Verb::Register | Verb::Http);
-            if acts && step.step.client.as_deref().unwrap_or("a") == "a" {
-                needs.insert("client.a");
-            }
-            let place = step.step.at.as_deref();
-            if verb == Verb::Call && place.unwrap_or("a") == "a"
-                || verb == Verb::Http && place == Some("resource")
-            {
-                needs.insert("resource.a");
-            }
-        }
-        needs.into_iter().map(str::to_owned).collect()
-    }
 }
 
-fn find<'s>(steps: &'s [ReadStep], name: &str) -> Option<&'s ReadStep> {
+pub(super) fn find<'s>(steps: &'s [ReadStep], name: &str) -> Option<&'s ReadStep> {
     steps
         .iter()
         .find(|step| step.step.name.as_deref() == Some(name))
-}
-
-fn need_of_verb(step: &ReadStep) -> Option<&'static str> {
-    Some(match step.step.verb {
-        Verb::Discover => match step.step.at.as_deref().unwrap_or("as") {
-            "openid" => "openid",
-            "as" => "metadata",
-            _ => "prm",
-        },
-        Verb::Register => "registration",
-        Verb::Push => "par",
-        Verb::Refresh => "refresh_token",
-        Verb::Revoke => "revocation",
-        Verb::Introspect => "introspection",
-        Verb::Device => "device",
-        Verb::Authorize | Verb::Exchange | Verb::Grant | Verb::Call | Verb::Http => return None,
-    })
-}
-
-fn needs_of_user(user: User) -> &'static [&'static str] {
-    match user {
-        User::Approve | User::Absent | User::Returning => &[],
-        User::Deny => &["deny"],
-        User::Second => &["user.b"],
-        User::DenyThenApprove => &["deny", "pages"],
-        User::ApproveTwice | User::ApproveAtOnce | User::Forged => &["pages"],
-        User::OtherBrowser => &["user.b", "pages"],
-    }
-}
-
-fn need_of_place(step: &ReadStep) -> Option<String> {
-    let at = step.step.at.as_deref()?;
-    match step.step.verb {
-        Verb::Authorize | Verb::Grant | Verb::Call if at != "a" => Some(format!("resource.{at}")),
-        Verb::Discover => at.starts_with("resource.").then(|| at.to_owned()),
-        Verb::Http => match at {
-            "jwks" => Some("jwks".to_owned()),
-            "revoke" => Some("revocation".to_owned()),
-            "introspect" => Some("introspection".to_owned()),
-            "register" => Some("registration".to_owned()),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-fn need_of_parameter(name: &str) -> Option<&'static str> {
-    match name {
-        "resource" => Some("resource"),
-        "authorization_details" => Some("rar"),
-        _ => None,
-    }
 }
 
 /// The parameters a correct request carries by itself.

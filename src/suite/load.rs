@@ -67,14 +67,13 @@ pub fn load_paths<P: AsRef<Path>>(
     let mut problems = Vec::new();
     let mut files = Vec::new();
     for path in paths {
-        if let Err(problem) = collect(path.as_ref(), 0, &mut files) {
-            problems.push(problem);
+        if let Err(mut found) = collect(path.as_ref(), 0, &mut files) {
+            problems.append(&mut found.0);
         }
     }
     let mut suites = Vec::new();
     for path in files {
         let loaded = reader::read_text(&path)
-            .map_err(Diagnostics::from)
             .and_then(|text| load_str(&path.display().to_string(), &text, known));
         match loaded {
             Ok(suite) => suites.push(suite),
@@ -132,11 +131,12 @@ fn finish(suites: Vec<Suite>, mut problems: Vec<Diagnostic>) -> Result<Vec<Suite
 }
 
 /// A file, or the `*.toml` files below a folder, sorted.
-fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Diagnostic> {
+fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Diagnostics> {
     let name = path.display().to_string();
-    let failed = |why: std::io::Error| {
+    let failed = |why: std::io::Error| -> Diagnostics {
         Diagnostic::file(&name, format!("cannot be read: {why}"))
             .with_help("check the path; a path is relative to where you stand")
+            .into()
     };
     if !path.is_dir() {
         files.push(path.to_owned());
@@ -163,12 +163,14 @@ fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Di
     if files.len() > MAX_FILES {
         return Err(
             Diagnostic::file(&name, "more than 1000 suite files in one folder")
-                .with_help("is this the folder you mean?"),
+                .with_help("is this the folder you mean?")
+                .into(),
         );
     }
     if depth == 0 && files.len() == before {
         return Err(Diagnostic::file(&name, "no suite file in this folder")
-            .with_help("suite files end in .toml"));
+            .with_help("suite files end in .toml")
+            .into());
     }
     Ok(())
 }

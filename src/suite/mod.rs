@@ -1,10 +1,12 @@
 //! Suite files: model, loader, lint, JSON Schema.
 
 pub mod builtin;
+mod change;
 pub mod file;
 mod lint;
 pub mod load;
 pub mod model;
+mod needs;
 mod read;
 pub mod refs;
 pub mod template;

@@ -103,7 +103,7 @@ mod tests {
                 text(".attacker.example/")
             ]
         );
-        assert_eq!(spans, [8..22]);
+        assert_eq!((spans[0].start, spans[0].end, spans.len()), (8, 22, 1));
         let (template, _) = parse("$client-b.redirect_uri_2%00").unwrap();
         assert_eq!(
             template.0,

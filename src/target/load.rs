@@ -86,13 +86,13 @@ pub fn load_str(file: &str, text: &str, around: &Surroundings<'_>) -> Result<Loa
 ///
 /// # Errors
 /// What is wrong with the URL.
-pub fn from_issuer(issuer: &str) -> Result<Target, Diagnostic> {
+pub fn from_issuer(issuer: &str) -> Result<Target, Diagnostics> {
     if let Err(why) = issuer_url(issuer) {
-        return Err(
-            Diagnostic::file(issuer, format!("the issuer {why}")).with_help(
+        return Err(Diagnostic::file(issuer, format!("the issuer {why}"))
+            .with_help(
                 "give an issuer as https://as.example, the path of a target file, or `reference`",
-            ),
-        );
+            )
+            .into());
     }
     Ok(Target {
         name: issuer.to_owned(),
@@ -171,10 +171,8 @@ fn substitute_value(
 ) {
     let span = value.span();
     match value.get_mut() {
-        DeValue::String(string) => {
-            if string.contains("${") {
-                *string = expand(reader, around, string, &span).into();
-            }
+        DeValue::String(string) if string.contains("${") => {
+            *string = expand(reader, around, string, &span).into();
         }
         DeValue::Array(list) => {
             for item in list.iter_mut() {

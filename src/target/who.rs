@@ -207,7 +207,7 @@ impl Pieces<'_> {
                 self.error(&entry.span, format!("{what} is empty")).report();
                 return None;
             }
-            if !self.from_environment(&entry.span) {
+            if !self.is_from_environment(&entry.span) {
                 self.reader
                     .warning(&entry.span, format!("{what} is written into the file"))
                     .label("whoever reads the file has it")
@@ -312,7 +312,7 @@ impl Pieces<'_> {
     }
 
     /// Whether the value came out of the environment.
-    fn from_environment(&self, span: &Span) -> bool {
+    fn is_from_environment(&self, span: &Span) -> bool {
         self.text
             .get(span.clone())
             .is_some_and(|literal| literal.contains("${"))
