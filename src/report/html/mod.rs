@@ -347,18 +347,22 @@ fn entry(case: &CaseReport) -> Markup {
                     dt { "Case" } dd { code { (line(&case.source)) } ", " (case.duration_ms) " ms" }
                 }
                 (variants(case))
-                @for variant in &case.variants {
-                    (exchanges(case, variant))
+                @for (index, variant) in case.variants.iter().enumerate() {
+                    @let before = index.checked_sub(1).and_then(|before| case.variants.get(before));
+                    (exchanges(case, variant, before))
                 }
             }
         }
     }
 }
 
-fn exchanges(case: &CaseReport, variant: &VariantReport) -> Markup {
+/// The exchanges of a variant; a control it shares with the variant before is not shown again.
+fn exchanges(case: &CaseReport, variant: &VariantReport, before: Option<&VariantReport>) -> Markup {
+    let shared = before.is_some_and(|before| before.control == variant.control);
+    let control: &[Exchange] = if shared { &[] } else { &variant.control };
     html! {
         div .exchanges {
-            @for (flow, list) in [("control", &variant.control), ("with the deviation", &variant.evidence)] {
+            @for (flow, list) in [("control", control), ("with the deviation", variant.evidence.as_slice())] {
                 @if !list.is_empty() {
                     h4 { (line(&full_name(case, variant))) ", " (flow) }
                     @for one in list {
