@@ -4,11 +4,26 @@
 //! file. Here every check is a row of a table: its name, and a function that looks at a [`View`] of
 //! the scene. Only `single-success` and `canary-unvisited` send or wait.
 
+mod authorization;
 mod doc;
+mod general;
+mod jwt;
+mod metadata;
+mod pages;
+mod quality;
+mod race;
+mod registration;
+mod resource;
+mod rights;
+#[cfg(test)]
+mod stage;
+mod token;
+mod view;
 
 use crate::flow::Scene;
 
 pub use doc::{Doc, doc};
+use view::View;
 
 /// What a check found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,111 +49,165 @@ pub struct Finding {
     pub reason: String,
 }
 
-/// Every check's name.
-pub const NAMES: &[&str] = &[
-    "metadata-response",
-    "metadata-issuer",
-    "metadata-path-inserted",
-    "metadata-direct",
-    "metadata-members",
-    "metadata-no-empty",
-    "metadata-urls",
-    "metadata-https",
-    "metadata-pkce",
-    "metadata-no-plain",
-    "metadata-no-legacy",
-    "metadata-auth-algs",
-    "metadata-agrees",
-    "jwks-public-only",
-    "prm-resource",
-    "prm-members",
-    "prm-no-empty",
-    "prm-authorization-servers",
-    "prm-listed",
-    "prm-bearer-methods",
-    "prm-distinct",
-    "challenge-resource-metadata",
-    "code-response",
-    "state-echoed",
-    "iss-equals-issuer",
-    "iss-flag-truthful",
-    "error-charset",
-    "no-token-in-redirect",
-    "no-code",
-    "single-code",
-    "redirect-is-registered",
-    "redirect-query-kept",
-    "response-mode-lawful",
-    "consent-was-shown",
-    "consent-names-client",
-    "subject-unchanged",
-    "no-reflection",
-    "no-header-injection",
-    "challenge-not-in-code",
-    "code-quality",
-    "no-307",
-    "framing-blocked",
-    "no-cors",
-    "referrer-policy",
-    "session-cookies",
-    "token-response-shape",
-    "token-error-shape",
-    "error-not-200",
-    "no-store",
-    "not-invalid-grant",
-    "basic-challenge",
-    "no-refresh-token",
-    "scope-reported",
-    "scope-within-grant",
-    "scope-as-requested",
-    "made-up-scope-not-granted",
-    "tokens-differ",
-    "refresh-token-rotated",
-    "single-success",
-    "token-lifetime",
-    "token-quality",
-    "audience-is-resource",
-    "audience-known",
-    "details-returned",
-    "details-within-grant",
-    "details-in-token",
-    "details-types-known",
-    "jwt-header",
-    "jwt-claims",
-    "jwt-consistent",
-    "jwt-verifies",
-    "jwt-secret-not-guessable",
-    "challenge-syntax",
-    "challenge-scope",
-    "no-protected-data",
-    "body-differs-from-success",
-    "prompt-answer",
-    "introspection-active",
-    "introspection-inactive",
-    "registration-response",
-    "registration-replaced",
-    "registration-corrected",
-    "registration-id-fresh",
-    "registration-without-legacy",
-    "registration-scope-within",
-    "secret-quality",
-    "listener-visited",
-    "canary-unvisited",
-    "no-attacker-host",
-    "no-detail-leak",
-    "decided-later",
+impl Finding {
+    fn new(found: Found, reason: impl Into<String>) -> Finding {
+        Finding {
+            found,
+            reason: reason.into(),
+        }
+    }
+
+    fn pass(reason: impl Into<String>) -> Finding {
+        Finding::new(Found::Pass, reason)
+    }
+
+    fn warn(reason: impl Into<String>) -> Finding {
+        Finding::new(Found::Warn, reason)
+    }
+
+    fn fail(reason: impl Into<String>) -> Finding {
+        Finding::new(Found::Fail, reason)
+    }
+
+    fn undecided(reason: impl Into<String>) -> Finding {
+        Finding::new(Found::Undecided, reason)
+    }
+
+    fn not_applicable(reason: impl Into<String>) -> Finding {
+        Finding::new(Found::NotApplicable, reason)
+    }
+}
+
+/// How a check works. A pass is `Ok`, anything else an `Err`, so that `?` ends the look at the
+/// first thing found.
+#[derive(Clone, Copy)]
+enum Look {
+    /// It looks at what is there.
+    At(fn(&View<'_>) -> Result<Finding, Finding>),
+    /// It waits for our listener.
+    CanaryUnvisited,
+    /// It uses what the copies of a parallel step won.
+    SingleSuccess,
+}
+
+/// A row of the table: name and function.
+struct Check(&'static str, Look);
+
+/// The tables of all concerns.
+const TABLES: [&[Check]; 9] = [
+    metadata::CHECKS,
+    resource::CHECKS,
+    authorization::CHECKS,
+    pages::CHECKS,
+    token::CHECKS,
+    rights::CHECKS,
+    jwt::CHECKS,
+    registration::CHECKS,
+    general::CHECKS,
 ];
 
+const COUNT: usize = {
+    let (mut table, mut count) = (0, race::CHECKS.len());
+    while table < TABLES.len() {
+        count += TABLES[table].len();
+        table += 1;
+    }
+    count
+};
+
+const ALL_NAMES: [&str; COUNT] = {
+    let mut names = [race::CHECKS[0].0; COUNT];
+    let (mut table, mut at) = (0, race::CHECKS.len());
+    while table < TABLES.len() {
+        let mut row = 0;
+        while row < TABLES[table].len() {
+            names[at] = TABLES[table][row].0;
+            at += 1;
+            row += 1;
+        }
+        table += 1;
+    }
+    names
+};
+
+/// Every check's name.
+pub const NAMES: &[&str] = &ALL_NAMES;
+
+fn look(name: &str) -> Option<Look> {
+    TABLES
+        .iter()
+        .copied()
+        .chain([race::CHECKS])
+        .flatten()
+        .find(|check| check.0 == name)
+        .map(|check| check.1)
+}
+
 /// Runs the named check on the scene's step number `at`.
+///
+/// Reasons quote what servers sent, not yet redacted.
 pub async fn run(name: &str, scene: &mut Scene<'_>, at: usize) -> Finding {
-    let _ = (scene, at);
-    let reason = if NAMES.contains(&name) {
-        format!("{name} is not implemented yet")
-    } else {
-        format!("no check is called {name}")
+    let found = match look(name) {
+        None => Err(Finding::undecided(format!("no check is called {name}"))),
+        Some(Look::SingleSuccess) => race::single_success(scene, at).await,
+        Some(Look::CanaryUnvisited) => general::wait_for_canary(scene, at).await,
+        Some(Look::At(look)) => match View::of(scene, at) {
+            Some(view) => look(&view),
+            None => Err(Finding::undecided("there is no such step")),
+        },
     };
-    Finding {
-        found: Found::Undecided,
-        reason,
+    match found {
+        Ok(finding) | Err(finding) => finding,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_stands_once() {
+        let mut names = NAMES.to_vec();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), NAMES.len());
+        assert!(NAMES.iter().all(|name| look(name).is_some()));
+    }
+
+    #[test]
+    fn hostile_answers_break_no_check() {
+        let hostile: [&[u8]; 8] = [
+            b"",
+            b"\xff\xfe\x00",
+            b"[[[[[[[[[[[[",
+            br#"{"keys":[7,null,{}],"issuer":[],"error":{},"access_token":[]}"#,
+            br#"{"access_token":"..","expires_in":1e999,"authorization_details":[7]}"#,
+            br#"{"access_token":"eyJhbGciOiJub25lIn0.e30.","aud":{}}"#,
+            b"<form action='http://[::'><meta http-equiv=refresh content='0;url='>",
+            br#"{"issuer":"http://","resource":"?#x","jwks_uri":"::","redirect_uris":"x"}"#,
+        ];
+        for body in hostile {
+            let text = String::from_utf8_lossy(body);
+            let mut stage = stage::Stage::new();
+            stage.discover("as", 200, &text);
+            stage.discover("resource.a", 200, &text);
+            stage.authorize("state=%zz", "https://app.example/cb?%zz=%&code");
+            stage.page("state=%zz", &text);
+            stage.grant(&text);
+            stage.refresh(&[("refresh_token", "x")], &text);
+            stage.register(&[("redirect_uris", "{")], 201, &text);
+            stage.introspect("x", &text);
+            stage.call("a", 401, &text);
+            stage.header("WWW-Authenticate", "Bearer \u{0}=\",=,");
+            stage.token_error(302, &text);
+            for name in NAMES {
+                if let Some(Look::At(look)) = look(name) {
+                    for at in 0..stage.outcomes.len() {
+                        stage.look_at(at);
+                        let _ = look(&stage.view());
+                    }
+                }
+            }
+        }
     }
 }

@@ -9,10 +9,13 @@ use super::{Answer, Outcome, Scene, World};
 use crate::suite::model::Verb;
 use crate::target::model::{Client, ClientAuth, ClientKind};
 
+/// What registered clients are called.
+pub const CLIENT_NAME: &str = "oauthspec test client";
+
 /// The metadata a correct registration sends, like that of a client of the target.
 pub fn metadata(world: &World, like: &Client, scene: &str) -> Vec<(String, Value)> {
     let mut members = vec![
-        ("client_name".to_owned(), json!("oauthspec test client")),
+        ("client_name".to_owned(), json!(CLIENT_NAME)),
         ("redirect_uris".to_owned(), json!(like.redirect_uris)),
         (
             "grant_types".to_owned(),

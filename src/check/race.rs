@@ -1,0 +1,174 @@
+//! `single-success`: of many copies of one request at most one may win.
+
+use super::{Check, Finding, Look};
+use crate::flow::confirm::{refresh_lives, token_lives};
+use crate::flow::{Answer, Confirmation, Outcome, Scene};
+use crate::suite::model::Verb;
+
+pub(super) const CHECKS: &[Check] = &[Check("single-success", Look::SingleSuccess)];
+
+/// What the copies of a parallel step came to.
+#[derive(Debug, Default)]
+struct Tally {
+    /// The successes with different access tokens.
+    winners: Vec<Outcome>,
+    /// How many copies succeeded.
+    successes: usize,
+    /// Copies without an answer that counts, and why.
+    unknown: Vec<String>,
+}
+
+fn tally(copies: &[Outcome]) -> Tally {
+    let mut tally = Tally::default();
+    for copy in copies {
+        match &copy.answer {
+            Answer::Success => {
+                tally.successes += 1;
+                let known = tally
+                    .winners
+                    .iter()
+                    .any(|winner| winner.field("access_token") == copy.field("access_token"));
+                if !known {
+                    tally.winners.push(copy.clone());
+                }
+            }
+            answer if answer.is_unknown() => tally.unknown.push(answer.words()),
+            _ => {}
+        }
+    }
+    tally
+}
+
+/// Judges what can be said without using the winners; `None` when they must be used.
+fn judge(copies: usize, tally: &Tally) -> Option<Finding> {
+    if tally.winners.len() > 1 {
+        return None;
+    }
+    Some(if let Some(why) = tally.unknown.first() {
+        Finding::undecided(format!("{} of {copies} copies {why}", tally.unknown.len()))
+    } else if tally.successes == 0 {
+        Finding::warn(format!("none of {copies} copies succeeded"))
+    } else if tally.successes == 1 {
+        Finding::pass(format!("one of {copies} copies succeeded"))
+    } else {
+        Finding::pass(format!(
+            "{} of {copies} copies succeeded, with the same access token",
+            tally.successes
+        ))
+    })
+}
+
+/// Judges the winners once each of them was used.
+fn judge_used(winners: usize, used: &[Confirmation]) -> Finding {
+    let works = used
+        .iter()
+        .filter(|one| matches!(one, Confirmation::Works(_)))
+        .count();
+    let unknown = used.iter().find_map(|one| match one {
+        Confirmation::Unknown(why) => Some(why),
+        _ => None,
+    });
+    match (works, unknown) {
+        (2.., _) => Finding::fail(format!(
+            "{winners} copies won different tokens, and {works} of these work"
+        )),
+        (_, Some(why)) => Finding::undecided(format!(
+            "{winners} copies won different tokens, and not every one could be used: {why}"
+        )),
+        _ => Finding::warn(format!(
+            "{winners} copies won different tokens, of which {works} works"
+        )),
+    }
+}
+
+/// Counts the successes of a parallel step, and uses each different result once.
+pub(super) async fn single_success(scene: &mut Scene<'_>, at: usize) -> Result<Finding, Finding> {
+    let outcome = scene
+        .outcomes
+        .get(at)
+        .cloned()
+        .ok_or_else(|| Finding::undecided("there is no such step"))?;
+    if outcome.copies.len() < 2 {
+        return Err(if outcome.answer.is_unknown() {
+            Finding::undecided(format!("the step {}", outcome.answer.words()))
+        } else {
+            Finding::not_applicable("the step was not sent in parallel")
+        });
+    }
+    let tally = tally(&outcome.copies);
+    if let Some(finding) = judge(outcome.copies.len(), &tally) {
+        return Ok(finding);
+    }
+    let mut used = Vec::new();
+    for winner in &tally.winners {
+        // What the token is for stands with the step, not with its copies.
+        let mut winner = winner.clone();
+        winner.label.clone_from(&outcome.label);
+        winner.resource.clone_from(&outcome.resource);
+        winner.sent.clone_from(&outcome.sent);
+        for name in ["requested_resource", "requested_scope"] {
+            if let Some(value) = outcome.field(name) {
+                winner.fields.insert(name.into(), value.to_owned());
+            }
+        }
+        let with_refresh = outcome.verb == Verb::Refresh && winner.field("refresh_token").is_some();
+        used.push(if with_refresh {
+            refresh_lives(scene, &winner).await
+        } else {
+            token_lives(scene, &winner).await
+        });
+    }
+    Ok(judge_used(tally.winners.len(), &used))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{judge, judge_used, tally};
+    use crate::check::Found::{Fail, Pass, Undecided, Warn};
+    use crate::flow::{Answer, Confirmation, How, Outcome};
+    use crate::suite::model::Verb;
+
+    fn won(token: &str) -> Outcome {
+        let mut copy = Outcome::new(Verb::Exchange, "1 exchange", Answer::Success);
+        copy.fields.insert("access_token".into(), token.into());
+        copy
+    }
+
+    fn copy(answer: Answer) -> Outcome {
+        Outcome::new(Verb::Exchange, "1 exchange", answer)
+    }
+
+    fn lost() -> Outcome {
+        copy(Answer::Refused {
+            status: 400,
+            error: Some("invalid_grant".into()),
+            how: How::Json,
+        })
+    }
+
+    fn found(copies: &[Outcome]) -> Option<crate::check::Found> {
+        judge(copies.len(), &tally(copies)).map(|finding| finding.found)
+    }
+
+    #[test]
+    fn one_winner_is_enough() {
+        assert_eq!(found(&[won("a"), lost(), lost()]), Some(Pass));
+        assert_eq!(found(&[won("a"), won("a")]), Some(Pass));
+        assert_eq!(found(&[lost(), lost()]), Some(Warn));
+        let throttled = copy(Answer::Throttled("answered 429".into()));
+        assert_eq!(found(&[won("a"), throttled]), Some(Undecided));
+    }
+
+    #[test]
+    fn two_winners_are_used_before_they_are_a_failure() {
+        assert_eq!(found(&[won("a"), won("b")]), None);
+        let works = || Confirmation::Works(String::new());
+        let dead = || Confirmation::OfNoUse(String::new());
+        let unknown = || Confirmation::Unknown(String::new());
+        assert_eq!(judge_used(2, &[works(), works()]).found, Fail);
+        assert_eq!(judge_used(2, &[works(), dead()]).found, Warn);
+        assert_eq!(judge_used(2, &[dead(), dead()]).found, Warn);
+        assert_eq!(judge_used(2, &[works(), unknown()]).found, Undecided);
+        assert_eq!(judge_used(3, &[works(), unknown(), works()]).found, Fail);
+    }
+}
