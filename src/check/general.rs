@@ -12,6 +12,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check("canary-unvisited", Look::CanaryUnvisited),
     Check("no-attacker-host", Look::At(no_attacker_host)),
     Check("no-detail-leak", Look::At(no_detail_leak)),
+    Check("prompt-answer", Look::At(prompt_answer)),
+    Check("decided-later", Look::At(decided_later)),
 ];
 
 /// The path of a URL that our listener was asked for.
@@ -185,6 +187,49 @@ fn no_detail_leak(view: &View<'_>) -> Result<Finding, Finding> {
     Ok(Finding::pass("no answer shows what is inside"))
 }
 
+/// How long a server may take for an answer.
+const PROMPT: Duration = Duration::from_secs(2);
+
+fn prompt_answer(view: &View<'_>) -> Result<Finding, Finding> {
+    let mut slowest = None;
+    for recorded in view.exchanges() {
+        let from = || quote(without_query(&recorded.request.url));
+        match &recorded.reply {
+            Err(why) => return Err(Finding::fail(format!("{} gave no answer: {why}", from()))),
+            Ok(reply) if reply.status >= 500 => {
+                return Err(Finding::fail(format!(
+                    "{} answered {}",
+                    from(),
+                    reply.status
+                )));
+            }
+            Ok(_) if recorded.took > PROMPT => {
+                return Err(Finding::fail(format!(
+                    "{} answered after {:.1} s",
+                    from(),
+                    recorded.took.as_secs_f64()
+                )));
+            }
+            Ok(_) => slowest = slowest.max(Some(recorded.took)),
+        }
+    }
+    let slowest = slowest.ok_or_else(|| Finding::undecided("nothing was sent"))?;
+    Ok(Finding::pass(format!(
+        "the slowest answer took {} ms",
+        slowest.as_millis()
+    )))
+}
+
+fn decided_later(view: &View<'_>) -> Result<Finding, Finding> {
+    let status = view.last()?.status;
+    if status >= 500 {
+        return Err(Finding::fail(format!("the server answered {status}")));
+    }
+    Ok(Finding::pass(format!(
+        "answered {status}; the later steps show what it did"
+    )))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::stage::{Stage, of};
@@ -245,5 +290,19 @@ mod tests {
         let mut stage = page("you sent dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
         stage.field("verifier", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
         assert_eq!(of(check, &stage), Warn);
+    }
+
+    #[test]
+    fn an_answer_is_prompt() {
+        let mut stage = Stage::new();
+        stage.call("a", 401, "");
+        assert_eq!(of("prompt-answer", &stage), Pass);
+        stage.took(std::time::Duration::from_millis(2500));
+        assert_eq!(of("prompt-answer", &stage), Fail);
+        stage.call("a", 500, "");
+        assert_eq!(of("prompt-answer", &stage), Fail);
+        assert_eq!(of("decided-later", &stage), Fail);
+        stage.call("a", 404, "");
+        assert_eq!(of("decided-later", &stage), Pass);
     }
 }

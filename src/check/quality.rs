@@ -10,6 +10,9 @@ const BASE64URL_BITS: f64 = 6.0;
 const ENOUGH: usize = 22;
 const TOO_FEW: usize = 16;
 
+/// So many equal characters at an end of two random values may be chance, in hex at least.
+const BY_CHANCE: usize = 2;
+
 /// Whether the values differ and vary in enough characters (counted as base64url).
 pub(super) fn quality(what: &str, values: &[&str]) -> Result<Finding, Finding> {
     distinct(what, values)?;
@@ -44,7 +47,7 @@ pub(super) fn distinct(what: &str, values: &[&str]) -> Result<(), Finding> {
 
 /// How many characters of base64url the varying part is worth.
 ///
-/// What all values begin and end with is left out. When fewer than half of the characters between
+/// What all values begin and end with is left out, unless it is so short that it may be chance. When fewer than half of the characters between
 /// differ anywhere, only those that do are counted: a counter at each end proves nothing about a
 /// constant middle.
 fn varying(values: &[&str]) -> usize {
@@ -61,6 +64,8 @@ fn varying(values: &[&str]) -> usize {
     let suffix = (0..shortest.saturating_sub(prefix))
         .take_while(|place| same_at(&|text: &Vec<char>| text.len().saturating_sub(1 + place)))
         .count();
+    let beyond_chance = |length: usize| if length > BY_CHANCE { length } else { 0 };
+    let (prefix, suffix) = (beyond_chance(prefix), beyond_chance(suffix));
     let parts: Vec<&[char]> = texts
         .iter()
         .map(|text| {
@@ -103,8 +108,8 @@ fn varying(values: &[&str]) -> usize {
     } else {
         BASE64URL_BITS
     };
-    // At most a few thousand characters: nothing is lost here.
-    (counted as f64 * bits / BASE64URL_BITS).round() as usize
+    // At most a few thousand characters: nothing is lost here. Rounded up: 32 of hex are enough.
+    (counted as f64 * bits / BASE64URL_BITS).ceil() as usize
 }
 
 #[cfg(test)]
@@ -127,6 +132,12 @@ mod tests {
             "a3bf4f1b2b0b822cd15d6c15b0f00a08",
         ];
         assert_eq!(found(&hex), Found::Pass);
+        // Random values may begin alike.
+        let alike = [
+            "9f86d081884c7d659a2feaa0c55ad015",
+            "9fbf4f1b2b0b822cd15d6c15b0f00a05",
+        ];
+        assert_eq!(found(&alike), Found::Pass);
         let uuids = [
             "0b5e4d9c-5e6a-4d1f-9c3b-7a1e2f3d4c5b",
             "f47ac10b-58cc-4372-a567-0e02b2c3d479",
@@ -162,7 +173,7 @@ mod tests {
     #[test]
     fn a_short_random_part_is_warned_of() {
         let values = ["code.SplxlOBeZQQYbYS6Ws", "code.Zx9KqLr0TnUvWaBcDe"];
-        assert_eq!(varying(&values), 17);
+        assert_eq!(varying(&values), 18);
         assert_eq!(found(&values), Found::Warn);
     }
 }

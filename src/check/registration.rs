@@ -8,7 +8,7 @@ use wire::json::Value;
 use super::metadata::{json_200, json_body};
 use super::quality::quality;
 use super::token::has_no_store;
-use super::view::{View, outline, quote, words};
+use super::view::{View, outline, quote, strings, words};
 use super::{Check, Finding, Look};
 use crate::flow::Outcome;
 use crate::suite::model::Verb;
@@ -19,6 +19,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check("registration-response", Look::At(response)),
     Check("registration-corrected", Look::At(corrected)),
     Check("registration-id-fresh", Look::At(id_fresh)),
+    Check("registration-replaced", Look::At(replaced)),
     Check("registration-without-legacy", Look::At(without_legacy)),
     Check("registration-scope-within", Look::At(scope_within)),
     Check("secret-quality", Look::At(secret_quality)),
@@ -211,6 +212,51 @@ fn id_fresh(view: &View<'_>) -> Result<Finding, Finding> {
     ))
 }
 
+fn replaced(view: &View<'_>) -> Result<Finding, Finding> {
+    let document = json_200(view.last()?)?;
+    let value = &document.value;
+    let request = view
+        .exchanges()
+        .next_back()
+        .and_then(|recorded| {
+            serde_json::from_slice::<Map<String, Json>>(&recorded.request.body).ok()
+        })
+        .ok_or_else(|| Finding::undecided("the request was no JSON object"))?;
+    let sent = |name: &str| request.get(name);
+    let got = |name: &str| value.get(name).and_then(Value::as_str);
+    let id = sent("client_id").and_then(Json::as_str);
+    if got("client_id") != id {
+        return Err(Finding::fail(format!(
+            "`client_id` is {}, and {} was replaced",
+            quote(got("client_id").unwrap_or_default()),
+            quote(id.unwrap_or_default())
+        )));
+    }
+    let uris = value.get("redirect_uris").and_then(strings);
+    let sent_uris: Option<Vec<&str>> = sent("redirect_uris")
+        .and_then(Json::as_array)
+        .map(|items| items.iter().filter_map(Json::as_str).collect());
+    if sent_uris.is_some() && uris != sent_uris {
+        return Err(Finding::fail(format!(
+            "`redirect_uris` {:?} came back as {:?}",
+            sent_uris.unwrap_or_default(),
+            uris.unwrap_or_default()
+        )));
+    }
+    let before = view
+        .earlier()
+        .iter()
+        .find(|outcome| outcome.verb == Verb::Register && outcome.field("client_id") == id)
+        .and_then(|outcome| outcome.sent_param("client_name"));
+    if sent("client_name").is_none() && before.is_some() && got("client_name") == before {
+        return Err(Finding::fail(format!(
+            "`client_name` was left out, and is still {}",
+            quote(before.unwrap_or_default())
+        )));
+    }
+    Ok(Finding::pass("the registration is what was sent"))
+}
+
 fn without_legacy(view: &View<'_>) -> Result<Finding, Finding> {
     let answer = answer(view)?;
     let list = |name: &str| -> Vec<String> {
@@ -353,6 +399,24 @@ mod tests {
         assert_eq!(with(r#"{"client_id":"x","scope":"a b"}"#), Fail);
         assert_eq!(with(r#"{"client_id":"x"}"#), Fail);
         assert_eq!(of(check, &registered(400, "{}")), Undecided);
+    }
+
+    #[test]
+    fn a_replacement_replaces_everything() {
+        let check = "registration-replaced";
+        let put = r#"{"client_id":"x","redirect_uris":["https://new.example/cb"]}"#;
+        let with = |answer: &str| {
+            let mut stage = Stage::new();
+            stage.register(&[("client_name", "Old")], 201, r#"{"client_id":"x"}"#);
+            stage.register(&[], 200, answer);
+            stage.body(put);
+            of(check, &stage)
+        };
+        assert_eq!(with(put), Pass);
+        assert_eq!(with(&put.replace("new", "old")), Fail);
+        assert_eq!(with(&put.replace("\"x\"", "\"y\"")), Fail);
+        assert_eq!(with(&put.replace('{', r#"{"client_name":"Old","#)), Fail);
+        assert_eq!(of(check, &registered(200, put)), Undecided);
     }
 
     #[test]

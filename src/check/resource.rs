@@ -1,7 +1,5 @@
 //! Resource servers: their metadata (RFC 9728), challenges and bodies (RFC 6750 §3).
 
-use std::time::Duration;
-
 use wire::json::{Document, Value};
 use wire::metadata::{PROTECTED_RESOURCE, well_known};
 
@@ -33,7 +31,6 @@ pub(super) const CHECKS: &[Check] = &[
         "body-differs-from-success",
         Look::At(body_differs_from_success),
     ),
-    Check("prompt-answer", Look::At(prompt_answer)),
 ];
 
 fn resource_member(document: &Document) -> Result<&str, Finding> {
@@ -365,36 +362,10 @@ fn body_differs_from_success(view: &View<'_>) -> Result<Finding, Finding> {
     }
 }
 
-fn prompt_answer(view: &View<'_>) -> Result<Finding, Finding> {
-    let recorded = view
-        .exchanges()
-        .next_back()
-        .ok_or_else(|| Finding::undecided("nothing was sent"))?;
-    let took = recorded.took;
-    let limit = Duration::from_secs(2);
-    match &recorded.reply {
-        Err(why) => Err(Finding::fail(format!("no answer: {why}"))),
-        Ok(reply) if reply.status >= 500 => Err(Finding::fail(format!(
-            "the server answered {}",
-            reply.status
-        ))),
-        Ok(_) if took > limit => Err(Finding::fail(format!(
-            "the answer took {:.1} s",
-            took.as_secs_f64()
-        ))),
-        Ok(reply) => Ok(Finding::pass(format!(
-            "{} after {} ms",
-            reply.status,
-            took.as_millis()
-        ))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::stage::{Stage, of};
     use crate::check::Found::{Fail, NotApplicable, Pass, Undecided, Warn};
-    use std::time::Duration;
 
     fn says(check: &str, document: &str) -> crate::check::Found {
         let mut stage = Stage::new();
@@ -571,16 +542,5 @@ mod tests {
         let mut alone = Stage::new();
         alone.call("a", 401, "no");
         assert_eq!(of("body-differs-from-success", &alone), Undecided);
-    }
-
-    #[test]
-    fn an_answer_is_prompt() {
-        let mut stage = Stage::new();
-        stage.call("a", 401, "");
-        assert_eq!(of("prompt-answer", &stage), Pass);
-        stage.took(Duration::from_millis(2500));
-        assert_eq!(of("prompt-answer", &stage), Fail);
-        stage.call("a", 500, "");
-        assert_eq!(of("prompt-answer", &stage), Fail);
     }
 }

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::metadata::document;
 use super::token::{success, token_object};
-use super::view::{View, quote};
+use super::view::{View, quote, strings};
 use super::{Check, Finding, Look};
 use crate::flow::{Answer, Outcome};
 use crate::suite::model::Verb;
@@ -14,6 +15,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check("details-returned", Look::At(details_returned)),
     Check("details-within-grant", Look::At(details_within_grant)),
     Check("details-in-token", Look::At(details_in_token)),
+    Check("details-types-known", Look::At(details_types_known)),
 ];
 
 /// The entries of a token's `aud`.
@@ -250,6 +252,34 @@ fn details_in_token(view: &View<'_>) -> Result<Finding, Finding> {
     }
 }
 
+fn details_types_known(view: &View<'_>) -> Result<Finding, Finding> {
+    let name = "authorization_details_types_supported";
+    let document = document(view)?;
+    let Some(listed) = document.value.get(name) else {
+        return Err(Finding::warn(format!("`{name}` is absent")));
+    };
+    let listed =
+        strings(listed).ok_or_else(|| Finding::warn(format!("`{name}` is no array of strings")))?;
+    let known: Vec<String> = view
+        .target
+        .rar
+        .iter()
+        .filter_map(|(_, text)| wire::rar::read(text.as_bytes()).ok())
+        .flatten()
+        .map(|detail| detail.kind)
+        .collect();
+    match listed
+        .iter()
+        .find(|kind| !known.iter().any(|known| known == *kind))
+    {
+        Some(kind) => Err(Finding::warn(format!(
+            "`{name}` lists {}, of which the target has no example",
+            quote(kind)
+        ))),
+        None => Ok(Finding::pass(format!("`{name}` is {listed:?}"))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::stage::{Stage, of, quoted_jwt};
@@ -364,5 +394,21 @@ mod tests {
         let mut stage = Stage::new();
         stage.grant(r#"{"access_token":"opaque"}"#);
         assert_eq!(of(check, &stage), Undecided);
+    }
+
+    #[test]
+    fn listed_types_have_an_example() {
+        let check = "details-types-known";
+        let with = |document: &str| {
+            let mut stage = Stage::new();
+            stage.target.rar = vec![("pay".into(), DETAIL.into())];
+            stage.discover("as", 200, document);
+            of(check, &stage)
+        };
+        let list = |types: &str| format!(r#"{{"authorization_details_types_supported":{types}}}"#);
+        assert_eq!(with(&list(r#"["payment"]"#)), Pass);
+        assert_eq!(with(&list(r#"["payment","other"]"#)), Warn);
+        assert_eq!(with(&list("7")), Warn);
+        assert_eq!(with("{}"), Warn);
     }
 }

@@ -11,7 +11,7 @@ use crate::flow::scene::Logged;
 use crate::flow::{Answer, How, Outcome};
 use crate::suite::model::{User, Verb};
 use crate::target::model::{
-    Client, ClientAuth, ClientKind, Driver, Endpoints, Login, Policy, Resource, Target,
+    Client, ClientAuth, ClientKind, Driver, Endpoints, Login, Resource, Target,
 };
 use crate::transport::{Recorded, Reply, Request};
 
@@ -320,6 +320,11 @@ impl Stage {
         self.last_exchange().request.method = method.into();
     }
 
+    /// Sets the body of the last request.
+    pub fn body(&mut self, body: &str) {
+        self.last_exchange().request.body = body.as_bytes().to_vec();
+    }
+
     /// Sets how long the last exchange took.
     pub fn took(&mut self, took: Duration) {
         self.last_exchange().took = took;
@@ -383,17 +388,7 @@ fn target() -> Target {
             driver: Driver::Form,
             steps: Vec::new(),
         },
-        policy: Policy {
-            scope: None,
-            revocation_lag: Duration::ZERO,
-            replay_grace: Duration::ZERO,
-            token_body_json: false,
-            resource_required: false,
-            pkce_optional: false,
-            rar: None,
-            error_aliases: Vec::new(),
-            times: Vec::new(),
-        },
+        policy: crate::target::load::silent(),
         endpoints: Endpoints::default(),
         introspection_client: None,
         rar: Vec::new(),

@@ -119,7 +119,7 @@ pub(super) fn nobody() -> Login {
 }
 
 /// The policy of a server that declares nothing.
-pub(super) fn silent() -> Policy {
+pub(crate) fn silent() -> Policy {
     Policy {
         scope: None,
         revocation_lag: Duration::ZERO,
