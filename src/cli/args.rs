@@ -46,6 +46,23 @@ Examples:
   oauthspec run --fault pkce-plain-accepted            see a case go red")]
     Run(Box<RunArgs>),
 
+    /// Judge a server one only visits: cases that need no login and change nothing
+    #[command(after_help = "\
+Reads the server's public documents, as any client does, two requests a second.
+
+Example:
+  oauthspec scan https://as.example")]
+    Scan(ScanArgs),
+
+    /// Write a commented target file for a server: from its metadata, from flags, and from answers
+    #[command(after_help = "\
+Asks for what no flag says when it runs in a terminal; what stays open is a comment in the file.
+
+Examples:
+  oauthspec init https://as.example --out target.toml
+  oauthspec init https://as.example --client-id my-app --redirect-uri https://my.app/cb")]
+    Init(InitArgs),
+
     /// Check a target before anything is judged: metadata, endpoints, clients, one correct login
     #[command(after_help = "\
 Exit code 0 when the correct flow works, 2 when the target file is wrong, 3 when the flow does not work.
@@ -240,6 +257,53 @@ pub struct SelftestArgs {
     /// Write JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `scan`.
+#[derive(Debug, Args)]
+pub struct ScanArgs {
+    /// The issuer (https://…)
+    pub issuer: String,
+    /// At most this many requests a second
+    #[arg(long, value_name = "N/s", default_value = "2/s", value_parser = parse::rate)]
+    pub rate: f64,
+    /// Write a report; PATH `-` is the standard output; may be repeated
+    #[arg(long = "report", value_name = "FORMAT=PATH")]
+    pub reports: Vec<Output>,
+    /// How long one exchange may take
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse::duration)]
+    pub timeout: Duration,
+    /// Show only failures and the summary
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// `init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The issuer (https://…)
+    pub issuer: String,
+    /// Where to write; without it, the standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Replace the file when it exists
+    #[arg(long)]
+    pub force: bool,
+    /// A public client's identifier
+    #[arg(long, value_name = "ID")]
+    pub client_id: Option<String>,
+    /// Its redirect URI
+    #[arg(long, value_name = "URI")]
+    pub redirect_uri: Option<String>,
+    /// The resource indicator of an API (RFC 8707)
+    #[arg(long, value_name = "ID")]
+    pub resource: Option<String>,
+    /// A harmless request to it: `GET https://api.example/me`
+    #[arg(long, value_name = "REQUEST")]
+    pub probe: Option<String>,
+    /// The scope it needs
+    #[arg(long, value_name = "SCOPE")]
+    pub scope: Option<String>,
 }
 
 /// `doctor`.

@@ -8,11 +8,13 @@ mod compare;
 mod doctor;
 pub mod drive;
 mod explain;
+mod init;
 mod list;
 mod parse;
 mod plan;
 pub mod print;
 mod run;
+mod scan;
 mod selftest;
 mod serve;
 pub mod signals;
@@ -89,6 +91,8 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
         Command::Compare(arguments) => compare::compare(&arguments),
         Command::Run(arguments) => wait(run::run(&arguments)),
+        Command::Scan(arguments) => wait(scan::scan(&arguments)),
+        Command::Init(arguments) => wait(init::init(&arguments)),
         Command::Doctor(arguments) => wait(doctor::doctor(&arguments)),
         Command::Selftest(arguments) => wait(selftest::selftest(&arguments)),
         Command::Serve(arguments) => wait(serve::serve(&arguments)),

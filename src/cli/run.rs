@@ -14,6 +14,7 @@ use crate::suite::model::Suite;
 
 use super::args::RunArgs;
 use super::drive::drive;
+use super::target::Ready;
 use super::{Failure, plan, print, signals, suites, target};
 
 /// Where reports go when nobody says where.
@@ -31,10 +32,43 @@ pub(super) async fn run(arguments: &RunArgs) -> Result<Exit, Failure> {
     if arguments.dry_run {
         return dry(arguments, &suites, &options).await;
     }
-    let (outputs, chosen) = outputs(&arguments.reports)?;
     let ready = target::ready(&arguments.target, &arguments.faults).await?;
+    perform(Asked {
+        ready,
+        suites,
+        options,
+        reports: &arguments.reports,
+        quiet: arguments.quiet,
+    })
+    .await
+}
+
+/// Everything that makes a run.
+pub(super) struct Asked<'a> {
+    /// What is tested.
+    pub ready: Ready,
+    /// By which cases.
+    pub suites: Vec<Suite>,
+    /// How.
+    pub options: Options,
+    /// The reports asked for.
+    pub reports: &'a [Output],
+    /// Only failures and the summary on the terminal.
+    pub quiet: bool,
+}
+
+/// Runs and reports.
+pub(super) async fn perform(asked: Asked<'_>) -> Result<Exit, Failure> {
+    let Asked {
+        ready,
+        suites,
+        options,
+        reports,
+        quiet,
+    } = asked;
+    let (outputs, chosen) = outputs(reports)?;
     let mut reports = Reports::new();
-    reports.add("terminal", terminal(&outputs, arguments.quiet));
+    reports.add("terminal", terminal(&outputs, quiet));
     reports.add("reports", Box::new(Files::new(outputs.clone())));
     let target = ready.target.clone();
     let driven = drive(

@@ -5,6 +5,7 @@ use super::draft::{Draft, Encoding};
 use super::scene::Act;
 use super::{Answer, How, Outcome, Scene};
 use crate::suite::model::Verb;
+use crate::target::model::{Client, ClientAuth, ClientKind};
 
 pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outcome, Answer> {
     let world = scene.world;
@@ -31,7 +32,11 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
         let at = act.step.at.as_deref().unwrap_or("the target");
         Answer::NotApplicable(format!("no {at} endpoint is known"))
     })?;
-    let client = scene.client(act.step)?;
+    let client = match scene.client(act.step) {
+        // A public document is read without any client, when nothing names one.
+        Err(_) if act.step.client.is_none() => nobody(),
+        found => found?,
+    };
     let mut draft = Draft::new(method, &url, Encoding::Form);
     let names = scene.names(&client, (String::new(), String::new()));
     draft
@@ -68,4 +73,17 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
         }
     }
     Ok(outcome)
+}
+
+/// Whoever reads a public document.
+fn nobody() -> Client {
+    Client {
+        name: String::new(),
+        register: false,
+        id: None,
+        secret: None,
+        auth: ClientAuth::None,
+        kind: ClientKind::Public,
+        redirect_uris: Vec::new(),
+    }
 }

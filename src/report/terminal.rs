@@ -488,6 +488,11 @@ impl Terminal {
             (0, true) | (4, _) => style(Verdict::Warn),
             _ => style(Verdict::Fail),
         };
+        // Success is not claimed for what was hardly looked at.
+        let outcome = match end.exit_code {
+            0 if little => "nothing failed among the little that was decided",
+            _ => end.outcome.as_str(),
+        };
         let decided = decided_words(summary);
         let decided = if little && summary.total() > 0 {
             format!("{decided}: little is known about this server")
@@ -520,7 +525,7 @@ impl Terminal {
         }
         let line = format!(
             "{} {}",
-            self.paint(tone.bold(), &text::log(&end.outcome)),
+            self.paint(tone.bold(), &text::log(outcome)),
             self.dim(&format!("(exit code {})", end.exit_code))
         );
         self.say(&line)
@@ -666,17 +671,20 @@ mod tests {
                 Verdict::Pass | Verdict::Skipped | Verdict::Inconclusive
             )
         });
-        let shown = shown(
-            Look {
-                colour: true,
-                ..Look::default()
-            },
-            cases,
-        );
+        let buffer = Buffer::default();
+        let mut terminal = Terminal::new(Box::new(buffer.clone()), Look::default());
+        let end = RunEnd {
+            exit_code: 0,
+            outcome: "conforms".into(),
+            ..sample::end(&cases)
+        };
+        terminal.event(&Event::End(Box::new(end))).unwrap();
+        let shown = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
         assert!(
             shown.contains("1 of 3 decided: little is known about this server"),
             "{shown}"
         );
+        assert!(!shown.contains("conforms"), "{shown}");
     }
 
     #[test]

@@ -62,19 +62,19 @@ pub fn read_out(prepared: &Prepared, cases: &[CaseReport]) -> Vec<PolicyLine> {
             methods.replace(['"', '[', ']'], "").replace(',', " "),
         );
     }
-    say(
-        "access tokens",
-        if prepared.has("jwt") { "JWT" } else { "opaque" }.to_owned(),
-    );
-    say(
-        "refresh tokens",
-        if prepared.has("refresh_token") {
-            "issued"
-        } else {
-            "not issued"
-        }
-        .to_owned(),
-    );
+    // Without a grant nothing was seen of them.
+    if prepared.has("login") {
+        let jwt = prepared.has("jwt");
+        say(
+            "access tokens",
+            if jwt { "JWT" } else { "opaque" }.to_owned(),
+        );
+        let issued = prepared.has("refresh_token");
+        say(
+            "refresh tokens",
+            if issued { "issued" } else { "not issued" }.to_owned(),
+        );
+    }
     for (topic, id, variant) in TOPICS {
         let Some(case) = cases.iter().find(|case| case.id == *id) else {
             continue;

@@ -385,6 +385,12 @@ async fn walk(
     found: &mut Vec<String>,
     reasons: &mut Vec<(String, String)>,
 ) -> Result<(), String> {
+    if world.target.clients.is_empty() {
+        // Only an issuer is known: its documents can be judged all the same.
+        let why = "the target is only an issuer; write a target file with [client.a] and [login]";
+        reasons.push(("login".into(), why.into()));
+        return Ok(());
+    }
     if world
         .target
         .clients

@@ -1,6 +1,7 @@
 //! Target files: what is tested, how to log in, its policy.
 
 pub mod file;
+pub mod init;
 pub mod load;
 pub mod model;
 mod read;
