@@ -38,10 +38,7 @@ pub(crate) async fn serve(
         .filter(|route| route.path == path)
         .collect();
     let Some(route) = routes.iter().find(|route| method == route.method) else {
-        let mut response = http::json_response(
-            StatusCode::METHOD_NOT_ALLOWED,
-            &json!({"error": "method_not_allowed"}),
-        );
+        let mut response = http::empty(StatusCode::METHOD_NOT_ALLOWED);
         http::set(
             &mut response,
             header::ALLOW,
@@ -64,7 +61,7 @@ pub(crate) async fn serve(
         return data(route, "anybody");
     }
     if request.uri().path() != path {
-        return http::json_response(StatusCode::NOT_FOUND, &json!({"error": "not_found"}));
+        return http::empty(StatusCode::NOT_FOUND);
     }
     guarded(
         &app,
