@@ -43,7 +43,7 @@ Examples:
   oauthspec run target.toml --suite pkce --case '*.plain*'
   oauthspec run target.toml --report junit=junit.xml --report sarif=results.sarif
   oauthspec run target.toml --report json=- | jq .summary
-  oauthspec run --fault pkce-plain-accepted            see a case go red")]
+  oauthspec run --fault pkce-plain                     see a case go red")]
     Run(Box<RunArgs>),
 
     /// Judge a server one only visits: cases that need no login and change nothing
@@ -90,7 +90,7 @@ host that is no OAuth server are failures (exit code 1).
 
 Examples:
   oauthspec selftest
-  oauthspec selftest --suite pkce --fault pkce-plain-accepted
+  oauthspec selftest --suite pkce --fault pkce-plain
   oauthspec selftest --json > selftest.json")]
     Selftest(SelftestArgs),
 
@@ -100,7 +100,7 @@ Prints a target file that describes the running server: clients, users, resource
 
 Examples:
   oauthspec serve
-  oauthspec serve --port 9000 --fault pkce-plain-accepted")]
+  oauthspec serve --port 9000 --fault pkce-plain")]
     Serve(ServeArgs),
 
     /// Compare two JSON reports: what broke, what was mended, which policy changed
@@ -125,7 +125,7 @@ Examples:
         topic: Option<String>,
     },
 
-    /// Print a JSON Schema: report
+    /// Print a JSON Schema: suite, target, waivers or report
     #[command(after_help = "\
 Example:
   oauthspec schema report > report.schema.json")]

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::diagnostic::nearest;
 use crate::event::Verdict;
 use crate::exit::Exit;
 
@@ -66,6 +67,12 @@ fn unknown(asked: &str, topics: &[Topic]) -> String {
         .map(|topic| topic.name.as_str())
         .collect();
     near.truncate(5);
+    if near.is_empty() {
+        near.extend(nearest(
+            asked,
+            topics.iter().map(|topic| topic.name.as_str()),
+        ));
+    }
     let hint = if near.is_empty() {
         String::new()
     } else {

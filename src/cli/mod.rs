@@ -143,4 +143,30 @@ mod tests {
     fn the_definition_of_the_command_line_is_consistent() {
         Cli::command().debug_assert();
     }
+
+    #[test]
+    fn every_example_of_the_help_can_be_read() {
+        for command in Cli::command().get_subcommands_mut() {
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            let examples = help
+                .lines()
+                .filter_map(|line| line.trim().strip_prefix("oauthspec "));
+            for example in examples {
+                // Up to a redirection, a pipe or the remark beside it.
+                let words = example.split("   ").next().unwrap_or(example);
+                let words = words.split(['>', '|']).next().unwrap_or(words);
+                let words = words.split_whitespace().map(|word| word.trim_matches('\''));
+                let words: Vec<&str> = std::iter::once("oauthspec").chain(words).collect();
+                if let Err(error) = Cli::try_parse_from(&words) {
+                    panic!("{example}: {error}");
+                }
+                for pair in words.windows(2).filter(|pair| pair[0] == "--fault") {
+                    assert!(refserver::Fault::parse(pair[1]).is_some(), "{example}");
+                }
+            }
+        }
+    }
 }

@@ -5,12 +5,12 @@ use std::io;
 
 use maud::{PreEscaped, html};
 
-use super::Run;
+use super::{Run, decided_little};
 
 /// The run as a badge.
 pub fn render(run: &Run) -> io::Result<Vec<u8>> {
     let summary = &run.end.summary;
-    let little = summary.decided() == 0 || summary.decided() * 2 < summary.total();
+    let little = decided_little(summary);
     let (words, colour) = match run.end.exit_code {
         0 if little => (
             format!("{} of {} decided", summary.decided(), summary.total()),

@@ -8,7 +8,9 @@ use std::io;
 use crate::event::{CaseReport, Verdict};
 
 use super::exchange::{self, Detail, Kind};
-use super::{Run, clause, decided_words, full_name, level_word, severity_word, text, worst};
+use super::{
+    Run, clause, decided_words, full_name, level_word, outcome_words, severity_word, text, worst,
+};
 
 /// How many failures are shown in full; forges cut long texts off.
 const SHOWN: usize = 25;
@@ -18,7 +20,7 @@ pub fn render(run: &Run) -> io::Result<Vec<u8>> {
     let mut out = String::new();
     let end = &run.end;
     let summary = &end.summary;
-    let _ = writeln!(out, "# oauthspec: {}\n", text::markdown(&end.outcome));
+    let _ = writeln!(out, "# oauthspec: {}\n", text::markdown(outcome_words(end)));
     let _ = writeln!(
         out,
         "**{}** of {} ({}): {} requests in {:.1} s, seed {}, {}\n",
@@ -239,6 +241,19 @@ mod tests {
         ));
         assert_eq!(words, format!("ax{visible}x"));
         assert!(strange.is_empty(), "{strange:?}");
+        for start in ["", "- "] {
+            let (words, blocks, strange) =
+                parsed(&format!("{start}{}x\n", text::markdown(hostile)));
+            assert_eq!(
+                words.trim_start(),
+                format!("{visible}x").trim_start(),
+                "{start:?}"
+            );
+            assert!(
+                strange.is_empty() && blocks.is_empty(),
+                "{strange:?} {blocks:?}"
+            );
+        }
         let (_, blocks, _) = parsed(&text::markdown_fence(hostile, "sh"));
         assert_eq!(blocks.len(), 1);
         assert_eq!(

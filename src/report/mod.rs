@@ -142,6 +142,20 @@ pub fn decided_words(summary: &Summary) -> String {
     format!("{} of {} decided", summary.decided(), summary.total())
 }
 
+/// Whether so few cases were decided that nothing good can be claimed: none, or less than half.
+pub fn decided_little(summary: &Summary) -> bool {
+    summary.decided() == 0 || summary.decided() * 2 < summary.total()
+}
+
+/// The outcome in words; success is not claimed for what was hardly looked at.
+pub fn outcome_words(end: &RunEnd) -> &str {
+    if end.exit_code == 0 && decided_little(&end.summary) {
+        "nothing failed among the little that was decided"
+    } else {
+        &end.outcome
+    }
+}
+
 /// The word for a severity.
 pub fn severity_word(severity: Severity) -> &'static str {
     match severity {

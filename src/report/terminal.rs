@@ -14,7 +14,8 @@ use crate::event::{CaseReport, Event, RunEnd, RunStart, Severity, Verdict};
 
 use super::exchange::{self, Detail, Kind, Row};
 use super::{
-    Report, clause, decided_words, full_name, level_word, severity_word, text, troubles, worst,
+    Report, clause, decided_little, decided_words, full_name, level_word, outcome_words,
+    severity_word, text, troubles, worst,
 };
 
 /// How many failures are shown with their exchanges; the others get one line.
@@ -482,16 +483,11 @@ impl Terminal {
                 self.paint(style(verdict), &words)
             });
         }
-        let little = summary.decided() * 2 < summary.total() || summary.decided() == 0;
+        let little = decided_little(summary);
         let tone = match (end.exit_code, little) {
             (0, false) => style(Verdict::Pass),
             (0, true) | (4, _) => style(Verdict::Warn),
             _ => style(Verdict::Fail),
-        };
-        // Success is not claimed for what was hardly looked at.
-        let outcome = match end.exit_code {
-            0 if little => "nothing failed among the little that was decided",
-            _ => end.outcome.as_str(),
         };
         let decided = decided_words(summary);
         let decided = if little && summary.total() > 0 {
@@ -525,7 +521,7 @@ impl Terminal {
         }
         let line = format!(
             "{} {}",
-            self.paint(tone.bold(), &text::log(outcome)),
+            self.paint(tone.bold(), &text::log(outcome_words(end))),
             self.dim(&format!("(exit code {})", end.exit_code))
         );
         self.say(&line)

@@ -85,18 +85,34 @@ pub fn annotation_property(text: &str) -> String {
     annotation(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// Inline Markdown text: every punctuation character that could start markup, a link, an HTML tag
-/// or a mention is escaped.
+/// Inline Markdown text: every character that could start markup, a link, an HTML tag, a mention or
+/// an automatic link is escaped.
 pub fn markdown(text: &str) -> String {
+    let text = line(text);
     let mut out = String::with_capacity(text.len() + 8);
-    for c in line(text).chars() {
+    for (at, c) in text.char_indices() {
+        let before = text.get(..at).unwrap_or_default();
+        let special = match c {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '~' | '|' | ':' | '$' | '!' => true,
+            // Special only at the start of a line: lists, underlines of headings, numbered lists.
+            '-' | '+' | '=' => before.trim_start().is_empty(),
+            ')' => before.trim_start().bytes().all(|b| b.is_ascii_digit()),
+            // `www.` starts a link by itself.
+            '.' => {
+                before.trim_start().bytes().all(|b| b.is_ascii_digit())
+                    || before
+                        .get(before.len().saturating_sub(3)..)
+                        .is_some_and(|end| end.eq_ignore_ascii_case("www"))
+            }
+            _ => false,
+        };
         match c {
             // An empty comment keeps a forge from turning the name into a mention.
             '@' => out.push_str("@<!-- -->"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
-            c if c.is_ascii_punctuation() && !matches!(c, ',' | ';' | '\'' | '/' | '?' | '%') => {
+            c if special => {
                 out.push('\\');
                 out.push(c);
             }

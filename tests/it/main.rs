@@ -1,5 +1,6 @@
 //! What the whole program does, against the reference server, real servers and hostile ones.
 
+mod command_line;
 mod hostile_files;
 mod real_servers;
 mod right_files;

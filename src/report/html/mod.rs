@@ -15,7 +15,10 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use crate::event::{CaseReport, Exchange, Severity, Summary, VariantReport, Verdict};
 
 use super::exchange::{self, Detail, Kind};
-use super::{Run, clause, decided_words, full_name, level_word, severity_word, text, worst};
+use super::{
+    Run, clause, decided_little, decided_words, full_name, level_word, outcome_words,
+    severity_word, text, worst,
+};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -94,7 +97,7 @@ fn count(summary: &Summary, verdict: Verdict) -> u32 {
 
 fn head(run: &Run) -> Markup {
     let (start, end) = (&run.start, &run.end);
-    let little = end.summary.decided() == 0 || end.summary.decided() * 2 < end.summary.total();
+    let little = decided_little(&end.summary);
     let tone = match end.exit_code {
         0 if little => "outcome little",
         0 => "outcome good",
@@ -113,7 +116,7 @@ fn head(run: &Run) -> Markup {
                 span { (line(&start.tool)) }
             }
             p class=(tone) {
-                b { (line(&end.outcome)) } " — " (decided_words(&end.summary))
+                b { (line(outcome_words(end))) } " — " (decided_words(&end.summary))
                 @if little { ": little is known about this server" }
                 " " span .count { "(exit code " (end.exit_code) ")" }
             }
