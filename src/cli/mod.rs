@@ -106,8 +106,16 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
             Ok(Exit::Conforms)
         }
         Command::Man => {
+            let mut whole = Cli::command();
+            whole.build();
             let mut bytes = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut bytes)?;
+            clap_mangen::Man::new(whole.clone()).render(&mut bytes)?;
+            for command in whole
+                .get_subcommands()
+                .filter(|command| command.get_name() != "help")
+            {
+                clap_mangen::Man::new(command.clone()).render(&mut bytes)?;
+            }
             print::bytes(&bytes)?;
             Ok(Exit::Conforms)
         }

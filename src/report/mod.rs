@@ -317,6 +317,32 @@ mod tests {
     }
 
     #[test]
+    fn the_committed_samples_are_what_the_code_writes() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("reports");
+        let run = sample::run();
+        for (name, format) in [
+            ("sample.json", Format::Json),
+            ("sample.junit.xml", Format::Junit),
+            ("sample.sarif", Format::Sarif),
+            ("sample.html", Format::Html),
+            ("sample.md", Format::Markdown),
+            ("sample.har", Format::Har),
+            ("sample.svg", Format::Badge),
+        ] {
+            let written = format.render(&run).unwrap();
+            let path = folder.join(name);
+            if std::env::var_os("UPDATE").is_some() {
+                output::write_atomically(&path, &written).unwrap();
+            }
+            let committed = std::fs::read(&path).unwrap_or_default();
+            assert!(
+                committed == written,
+                "reports/{name} is stale: run `UPDATE=1 cargo test -p oauthspec report` and commit it"
+            );
+        }
+    }
+
+    #[test]
     fn a_run_without_an_end_is_interrupted_and_keeps_its_cases() {
         let run = Run::from_parts(None, sample::cases(), None);
         assert_eq!(run.end.exit_code, Exit::Interrupted.code());

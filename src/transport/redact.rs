@@ -161,18 +161,22 @@ impl Secrets {
         all
     }
 
-    /// The text with secrets as shell variables, for a `curl` line.
-    fn variables(&self, text: &str) -> String {
-        let mut out = text.to_owned();
+    /// The text as one word of a POSIX shell, with every secret as a shell variable: `'a='"${CODE}"'&b=1'`.
+    fn shell_word(&self, text: &str) -> String {
+        // Noncharacters hold the places while the text around them is quoted.
+        const OPEN: char = '\u{fdd0}';
+        const CLOSE: char = '\u{fdd1}';
+        let mut out = text.replace([OPEN, CLOSE], "\u{fffd}");
         for (secret, what) in self.longest_first() {
-            let name = format!("${{{}}}", what.to_ascii_uppercase());
+            let name = format!("{OPEN}{}{CLOSE}", what.to_ascii_uppercase());
             out = out.replace(secret, &name);
             let encoded = wire::form::encode_component(secret.as_bytes());
             if encoded != *secret {
                 out = out.replace(&encoded, &name);
             }
         }
-        out
+        let quoted = format!("'{}'", out.replace('\'', r"'\''"));
+        quoted.replace(OPEN, "'\"${").replace(CLOSE, "}\"'")
     }
 
     /// An exchange as reports may show it.
@@ -225,18 +229,18 @@ impl Secrets {
     }
 
     fn curl(&self, request: &Request) -> String {
-        let quote = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
         let mut line = format!("curl -i --path-as-is -X {}", request.method);
         for (name, value) in &request.headers {
-            line.push_str(&format!(" -H {}", quote(&format!("{name}: {value}"))));
+            line.push_str(" -H ");
+            line.push_str(&self.shell_word(&format!("{name}: {value}")));
         }
         if !request.body.is_empty() {
-            line.push_str(&format!(" --data-raw {}", quote(&shorten(&request.body))));
+            line.push_str(" --data-raw ");
+            line.push_str(&self.shell_word(&shorten(&request.body)));
         }
-        line.push_str(&format!(" {}", quote(&request.url)));
-        self.variables(&line)
-            .replace("'${", "'\"${")
-            .replace("}'", "}\"'")
+        line.push(' ');
+        line.push_str(&self.shell_word(&request.url));
+        line
     }
 }
 
@@ -266,6 +270,24 @@ fn mask(secret: &str, what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shell_reads_the_curl_words_as_they_were_sent() {
+        let mut secrets = Secrets::default();
+        secrets.learn("it's-a-secret-0123456789", "code");
+        let word = secrets.shell_word("code=it's-a-secret-0123456789&x='$(id)`id`${HOME}");
+        assert!(!word.contains("a-secret"), "{word}");
+        let shell = std::process::Command::new("sh")
+            .args(["-c", &format!("printf %s {word}")])
+            .env("CODE", "CODE-VALUE")
+            .env("HOME", "leaked")
+            .output()
+            .unwrap();
+        assert_eq!(
+            String::from_utf8(shell.stdout).unwrap(),
+            "code=CODE-VALUE&x='$(id)`id`${HOME}"
+        );
+    }
 
     #[test]
     fn secrets_disappear_in_every_spelling() {

@@ -1,0 +1,265 @@
+//! What the terminal report shows, and what no server can make it show.
+
+use std::sync::{Arc, Mutex};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::report::sample;
+
+#[derive(Clone, Default)]
+struct Buffer(Arc<Mutex<Vec<u8>>>);
+impl Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn shown(look: Look, cases: Vec<CaseReport>) -> String {
+    let buffer = Buffer::default();
+    let mut terminal = Box::new(Terminal::new(Box::new(buffer.clone()), look));
+    for event in sample::events_of(cases) {
+        terminal.event(&event).unwrap();
+    }
+    terminal.finish().unwrap();
+    let bytes = buffer.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn the_committed_sample_is_what_the_code_writes() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/reports/sample.txt");
+    let written = shown(
+        Look {
+            width: 120,
+            ..Look::default()
+        },
+        sample::cases(),
+    );
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(path, &written).unwrap();
+    }
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        committed == written,
+        "reports/sample.txt is stale: run `UPDATE=1 cargo test -p oauthspec report` and commit it"
+    );
+}
+
+#[test]
+fn a_failure_says_everything_needed_to_mend_it() {
+    let shown = shown(
+        Look {
+            width: 120,
+            ..Look::default()
+        },
+        sample::cases(),
+    );
+    for part in [
+        "redirect.near-miss/trailing-slash",
+        "[must, critical]",
+        "a code was issued to an address that is not registered",
+        "authorize with redirect_uri = \"https://app-a.example/cb/\"",
+        "twice (fail)",
+        "RFC 9700 §2.1, OAuth 2.1 (draft 16) §4.1.3",
+        "Whoever owns the other address receives the code.",
+        "Compare the redirect URI byte by byte",
+        "?redirect_uri=https%3A%2F%2Fapp-a.example%2Fcb%2F",
+        "curl -i 'https://as.example/authorize",
+        "suites/redirect.toml:12",
+    ] {
+        assert!(shown.contains(part), "{part}\n{shown}");
+    }
+    let differing = shown.lines().filter(|line| line.contains('≠')).count();
+    assert_eq!(
+        differing, 3,
+        "one changed parameter in each of three failures\n{shown}"
+    );
+}
+
+#[test]
+fn a_narrow_terminal_shows_one_after_the_other_and_keeps_to_its_width() {
+    let shown = shown(
+        Look {
+            width: 80,
+            ..Look::default()
+        },
+        sample::cases(),
+    );
+    assert!(shown.contains("- │"), "{shown}");
+    for line in shown
+        .lines()
+        .filter(|line| line.contains('│') && !line.contains("repeat") && !line.contains("case "))
+    {
+        assert!(text::width(line) <= 80, "{line}");
+    }
+}
+
+#[test]
+fn little_decided_never_reads_as_success() {
+    let mut cases = sample::cases();
+    cases.retain(|case| {
+        matches!(
+            case.verdict,
+            Verdict::Pass | Verdict::Skipped | Verdict::Inconclusive
+        )
+    });
+    let buffer = Buffer::default();
+    let mut terminal = Terminal::new(Box::new(buffer.clone()), Look::default());
+    let end = RunEnd {
+        exit_code: 0,
+        outcome: "conforms".into(),
+        ..sample::end(&cases)
+    };
+    terminal.event(&Event::End(Box::new(end))).unwrap();
+    let shown = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
+    assert!(
+        shown.contains("1 of 3 decided: little is known about this server"),
+        "{shown}"
+    );
+    assert!(!shown.contains("conforms"), "{shown}");
+}
+
+#[test]
+fn what_is_skipped_is_said_once_a_reason() {
+    let skipped: Vec<CaseReport> = (0..5)
+        .map(|n| {
+            sample::case(
+                &format!("rar.x{n}"),
+                Severity::Low,
+                vec![sample::variant("", Verdict::Skipped, "needs rar")],
+            )
+        })
+        .collect();
+    let shown = shown(Look::default(), skipped);
+    assert!(shown.contains("5 × needs rar"), "{shown}");
+    assert_eq!(shown.matches("needs rar").count(), 1);
+}
+
+#[test]
+fn quiet_keeps_failures_and_the_summary() {
+    let shown = shown(
+        Look {
+            quiet: true,
+            ..Look::default()
+        },
+        sample::cases(),
+    );
+    assert!(!shown.contains("authz.state-echo"));
+    assert!(shown.contains("redirect.near-miss/trailing-slash"));
+    assert!(shown.contains("4 of 7 decided"));
+}
+
+#[test]
+fn without_colour_there_is_not_one_escape_character() {
+    assert!(!shown(Look::default(), sample::cases()).contains('\u{1b}'));
+    assert!(
+        shown(
+            Look {
+                colour: true,
+                ..Look::default()
+            },
+            sample::cases()
+        )
+        .contains('\u{1b}')
+    );
+}
+
+#[test]
+fn a_progress_line_is_wiped_before_the_next_line() {
+    let shown = shown(
+        Look {
+            live: true,
+            ..Look::default()
+        },
+        sample::cases(),
+    );
+    assert!(shown.contains("\r\u{1b}[2K"));
+    for line in shown.lines() {
+        // What the eye sees is what follows the last wipe.
+        let seen = line.rsplit("\u{1b}[2K").next().unwrap_or(line);
+        assert!(
+            !(seen.contains("fail  ") && seen.contains("/7  ")),
+            "{line}"
+        );
+    }
+}
+
+/// The workflow commands a GitHub runner would find: `::name props::message` at the start of a line,
+/// after blanks, and the older `##[name]` anywhere.
+fn commands(shown: &str) -> Vec<(String, String, String)> {
+    let decode = |text: &str| {
+        text.replace("%0D", "\r")
+            .replace("%0A", "\n")
+            .replace("%3A", ":")
+            .replace("%2C", ",")
+            .replace("%25", "%")
+    };
+    shown
+        .split(['\n', '\r'])
+        .filter_map(|line| {
+            let command = || {
+                let rest = line.trim_start().strip_prefix("::")?;
+                let (head, message) = rest.split_once("::")?;
+                let (name, title) = head.split_once(" title=").unwrap_or((head, ""));
+                Some((name.to_owned(), decode(title), decode(message)))
+            };
+            let older = || {
+                line.contains("##[")
+                    .then(|| ("older".to_owned(), String::new(), line.to_owned()))
+            };
+            command().or_else(older)
+        })
+        .collect()
+}
+
+fn holds(hostile: &str, width: usize) {
+    let case = sample::hostile_case(hostile);
+    let expected = format!("{}: {}\nfix: {}", case.title, case.reason, case.fix);
+    let shown = shown(
+        Look {
+            annotations: true,
+            width,
+            ..Look::default()
+        },
+        vec![case],
+    );
+    let found = commands(&shown);
+    assert_eq!(found.len(), 1, "{found:?}\n{shown}");
+    assert_eq!(found[0].0, "error");
+    assert_eq!(found[0].1, "redirect.hostile");
+    let visible: String = expected
+        .chars()
+        .map(|c| {
+            if matches!(c, '\n' | '\r') {
+                c.to_string()
+            } else {
+                text::line(&c.to_string())
+            }
+        })
+        .collect();
+    assert_eq!(found[0].2, visible);
+    assert!(
+        !shown.chars().any(|c| c != '\n' && text::is_hidden(c)),
+        "{shown:?}"
+    );
+}
+
+#[test]
+fn texts_made_to_break_out_stay_text() {
+    for hostile in sample::HOSTILE {
+        holds(hostile, 120);
+        holds(hostile, 80);
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_starts_a_workflow_command_or_moves_the_cursor(hostile in any::<String>(), wide in any::<bool>()) {
+        holds(&hostile, if wide { 130 } else { 70 });
+    }
+}
