@@ -82,6 +82,20 @@ pub fn render(run: &Run) -> io::Result<Vec<u8>> {
         }
         out.push('\n');
     }
+    let waived = run.waived();
+    if !waived.is_empty() {
+        out.push_str("## Waived\n\n| case | reason | waiver |\n|---|---|---|\n");
+        for case in waived {
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} |",
+                text::markdown(&case.id),
+                text::markdown(&case.reason),
+                text::markdown(case.waived.as_deref().unwrap_or_default())
+            );
+        }
+        out.push('\n');
+    }
     undecided(&mut out, run);
     if !end.policy.is_empty() {
         out.push_str("## Policy seen\n\n| topic | observed |\n|---|---|\n");
@@ -125,7 +139,6 @@ fn failure(out: &mut String, case: &CaseReport) {
     if let Some(variant) = variant {
         row("deviation", &variant.deviation);
     }
-    row("waived", case.waived.as_deref().unwrap_or(""));
     row("clause", &clause::list(&case.refs));
     row("promise", case.promise.as_deref().unwrap_or(""));
     row("why", &case.why);

@@ -90,6 +90,11 @@ impl Run {
         troubles(&self.cases)
     }
 
+    /// The failures that a waiver excuses, the costliest first.
+    pub fn waived(&self) -> Vec<&CaseReport> {
+        waived(&self.cases)
+    }
+
     /// The suites in order of name, each with its cases.
     pub fn suites(&self) -> Vec<(&str, Vec<&CaseReport>)> {
         let mut suites: Vec<(&str, Vec<&CaseReport>)> = Vec::new();
@@ -104,17 +109,34 @@ impl Run {
     }
 }
 
-/// Failures and errors, then warnings, each by severity.
-pub(crate) fn troubles(cases: &[CaseReport]) -> Vec<&CaseReport> {
-    let mut found: Vec<&CaseReport> = cases
-        .iter()
-        .filter(|case| matches!(case.verdict, Verdict::Fail | Verdict::Error | Verdict::Warn))
-        .collect();
-    found.sort_by(|a, b| {
-        let weight = |case: &CaseReport| (case.verdict != Verdict::Warn, case.severity);
-        weight(b).cmp(&weight(a)).then_with(|| a.id.cmp(&b.id))
-    });
+fn is_trouble(case: &CaseReport) -> bool {
+    matches!(case.verdict, Verdict::Fail | Verdict::Error | Verdict::Warn)
+}
+
+fn costliest_first(mut found: Vec<&CaseReport>) -> Vec<&CaseReport> {
+    let weight = |case: &CaseReport| (case.verdict != Verdict::Warn, case.severity);
+    found.sort_by(|a, b| weight(b).cmp(&weight(a)).then_with(|| a.id.cmp(&b.id)));
     found
+}
+
+/// Failures and errors, then warnings, each by severity; without those a waiver excuses.
+pub(crate) fn troubles(cases: &[CaseReport]) -> Vec<&CaseReport> {
+    costliest_first(
+        cases
+            .iter()
+            .filter(|case| is_trouble(case) && case.waived.is_none())
+            .collect(),
+    )
+}
+
+/// What a waiver excuses.
+pub(crate) fn waived(cases: &[CaseReport]) -> Vec<&CaseReport> {
+    costliest_first(
+        cases
+            .iter()
+            .filter(|case| is_trouble(case) && case.waived.is_some())
+            .collect(),
+    )
 }
 
 /// The variant that gave the case its verdict: the first of the worst.

@@ -11,7 +11,7 @@ use super::{Run, clause, decided_words, full_name, level_word, severity_word, te
 
 /// The run as SARIF.
 pub fn render(run: &Run) -> io::Result<Vec<u8>> {
-    let troubles = run.troubles();
+    let troubles: Vec<&CaseReport> = run.troubles().into_iter().chain(run.waived()).collect();
     let reported: Vec<&CaseReport> = troubles
         .iter()
         .copied()

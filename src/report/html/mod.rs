@@ -42,7 +42,7 @@ fn policy() -> String {
 }
 
 fn page(run: &Run) -> Markup {
-    let troubles = run.troubles();
+    let troubles: Vec<&CaseReport> = run.troubles().into_iter().chain(run.waived()).collect();
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -259,6 +259,7 @@ fn failure(case: &CaseReport) -> Markup {
                 h3 { (line(&name)) }
                 span .tag { (level_word(case.level)) }
                 span class=(format!("tag {}", severity_word(case.severity))) { (severity_word(case.severity)) }
+                @if case.waived.is_some() { span .tag { "waived" } }
                 @if case.promise.is_some() { span .tag { "service promise" } }
             }
             p data-text { (line(&case.title)) }

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::event::{CaseReport, Verdict};
 use crate::report::exchange::{self, Detail, Kind, Row};
-use crate::report::{clause, full_name, level_word, severity_word, text, troubles, worst};
+use crate::report::{clause, full_name, level_word, severity_word, text, troubles, waived, worst};
 
 use super::{Terminal, severity_style, style};
 
@@ -56,6 +56,22 @@ impl Terminal {
                 self.say(&line)?;
             }
         }
+        let excused = waived(cases);
+        if !excused.is_empty() && !self.look.quiet {
+            self.say("")?;
+            let heading = self.bold("Waived");
+            self.say(&heading)?;
+            for case in excused {
+                let line = format!("  {}  {}", text::log(&case.id), text::log(&case.reason));
+                self.say(&line)?;
+                let line = format!(
+                    "    {} {}",
+                    self.dim("because"),
+                    text::log(case.waived.as_deref().unwrap_or_default())
+                );
+                self.say(&line)?;
+            }
+        }
         Ok(())
     }
 
@@ -94,9 +110,6 @@ impl Terminal {
             "reason",
             variant.map_or(case.reason.as_str(), |variant| variant.reason.as_str()),
         )?;
-        if let Some(waived) = &case.waived {
-            self.labelled("waiver", waived)?;
-        }
         if let Some(variant) = variant {
             if !variant.deviation.is_empty() {
                 self.labelled("deviation", &variant.deviation)?;

@@ -14,7 +14,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::event::{CaseReport, Event, RunEnd, RunStart, Severity, Verdict};
 
-use super::{Report, decided_little, decided_words, outcome_words, text, troubles};
+use super::{Report, decided_little, decided_words, outcome_words, text, troubles, waived};
 
 /// How the terminal report looks.
 #[derive(Debug, Clone, Copy)]
@@ -211,7 +211,8 @@ impl Terminal {
             self.say(&format!("{word}  {}", text::log(problem)))?;
         }
         self.annotate(&cases)?;
-        self.summary(end)?;
+        let excused = waived(&cases).len();
+        self.summary(end, excused)?;
         self.out.flush()
     }
 
@@ -270,7 +271,7 @@ impl Terminal {
         Ok(())
     }
 
-    fn summary(&mut self, end: &RunEnd) -> io::Result<()> {
+    fn summary(&mut self, end: &RunEnd, excused: usize) -> io::Result<()> {
         let summary = &end.summary;
         self.say("")?;
         let mut parts = Vec::new();
@@ -318,6 +319,9 @@ impl Terminal {
         self.say(&line)?;
         let line = format!("  {}", parts.join("  "));
         self.say(&line)?;
+        if excused > 0 {
+            self.say(&format!("  {excused} of them waived"))?;
+        }
         if let Some(why) = &end.interrupted {
             let line = format!(
                 "{} {}",

@@ -141,6 +141,25 @@ fn what_is_skipped_is_said_once_a_reason() {
 }
 
 #[test]
+fn a_waived_failure_is_listed_apart_and_annotates_nothing() {
+    let mut case = sample::cases().remove(1);
+    case.waived = Some("known since spring".into());
+    let shown = shown(
+        Look {
+            annotations: true,
+            ..Look::default()
+        },
+        vec![case],
+    );
+    assert!(shown.contains("because known since spring"), "{shown}");
+    assert!(shown.contains("1 of them waived"), "{shown}");
+    assert!(
+        !shown.contains("━━ fail") && commands(&shown).is_empty(),
+        "{shown}"
+    );
+}
+
+#[test]
 fn quiet_keeps_failures_and_the_summary() {
     let shown = shown(
         Look {
