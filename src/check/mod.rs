@@ -20,7 +20,7 @@ mod stage;
 mod token;
 mod view;
 
-use crate::flow::Scene;
+use crate::flow::{Answer, Scene};
 
 pub use doc::{Doc, doc};
 use view::View;
@@ -71,6 +71,18 @@ impl Finding {
 
     fn undecided(reason: impl Into<String>) -> Finding {
         Finding::new(Found::Undecided, reason)
+    }
+
+    /// What a check of success says of a step that did not succeed: a refusal has nothing to look
+    /// at, anything else could not be seen.
+    fn without_success(what: &str, answer: &Answer) -> Finding {
+        let reason = format!("{what}: the step {}", answer.words());
+        let found = if answer.is_refusal() {
+            Found::NotApplicable
+        } else {
+            Found::Undecided
+        };
+        Finding::new(found, reason)
     }
 
     fn not_applicable(reason: impl Into<String>) -> Finding {

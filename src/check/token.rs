@@ -205,21 +205,17 @@ pub(super) fn token_object(
     view: &View<'_>,
     outcome: &Outcome,
 ) -> Result<serde_json::Map<String, Json>, Finding> {
-    view.token_object(outcome).ok_or_else(|| {
-        Finding::undecided(format!(
-            "no token answer: the step {}",
-            outcome.answer.words()
-        ))
-    })
+    view.token_object(outcome)
+        .ok_or_else(|| Finding::without_success("no token answer", &outcome.answer))
 }
 
 /// A successful token answer.
 pub(super) fn success<'v>(view: &'v View<'_>) -> Result<&'v Outcome, Finding> {
     if view.outcome.field("access_token").is_none() {
-        return Err(Finding::undecided(format!(
-            "no access token came: the step {}",
-            view.outcome.answer.words()
-        )));
+        return Err(Finding::without_success(
+            "no access token came",
+            &view.outcome.answer,
+        ));
     }
     Ok(view.outcome)
 }
@@ -619,6 +615,15 @@ mod tests {
         );
         let bound = then(r#"{"access_token":"u","token_type":"DPoP"}"#);
         assert_eq!(of("refresh-token-rotated", &bound), Pass);
+    }
+
+    #[test]
+    fn a_refused_step_has_no_token_to_look_at() {
+        for check in ["tokens-differ", "scope-reported", "token-lifetime"] {
+            let stage = refused(400, r#"{"error":"invalid_scope"}"#);
+            assert_eq!(of(check, &stage), NotApplicable, "{check}");
+            assert_eq!(of(check, &Stage::silent()), Undecided, "{check}");
+        }
     }
 
     #[test]

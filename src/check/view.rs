@@ -130,10 +130,7 @@ impl<'s> View<'s> {
     /// The last answer of the token endpoint (or, in an `http` step, of what was asked).
     pub fn token_answer(&self) -> Result<&'s Reply, Finding> {
         self.token_answer_of(self.outcome).ok_or_else(|| {
-            Finding::undecided(format!(
-                "no answer of the token endpoint: the step {}",
-                self.outcome.answer.words()
-            ))
+            Finding::without_success("no answer of the token endpoint", &self.outcome.answer)
         })
     }
 
