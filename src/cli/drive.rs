@@ -98,7 +98,8 @@ where
     let mut run = Box::pin(AssertUnwindSafe(started).catch_unwind());
     let mut caught = None;
     let ended = tokio::select! {
-        ended = &mut run => Some(ended),
+        // First, so that the handler stands before the run says its first word.
+        biased;
         exit = signal() => {
             caught = Some(exit);
             stop.send_replace(true);
@@ -109,6 +110,7 @@ where
                 () = tokio::time::sleep(PATIENCE) => None,
             }
         }
+        ended = &mut run => Some(ended),
     };
     drop(run);
     let mut listener = lock(&listener);
