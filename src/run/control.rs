@@ -49,7 +49,7 @@ pub fn controls(case: &Case, variant: &Variant) -> Vec<Control> {
                 let expect = expectation(step, variant);
                 expect.dead.is_some() || !expect.refuses()
             })
-            .map(|step| (step.clone(), step.change.clone(), correct_user(step.user)))
+            .map(|step| (at_once(step), step.change.clone(), correct_user(step.user)))
             .collect();
         add(steps);
     }
@@ -88,8 +88,16 @@ fn prefix(case: &Case, variant: &Variant, at: usize) -> Vec<(Step, Change, User)
         .iter()
         .take(at)
         .filter(|step| !step.cause && !expectation(step, variant).refuses())
-        .map(|step| (step.clone(), step.change.clone(), correct_user(step.user)))
+        .map(|step| (at_once(step), step.change.clone(), correct_user(step.user)))
         .collect()
+}
+
+/// Without its pause: where a case waits, waiting is part of what it tests.
+fn at_once(step: &Step) -> Step {
+    Step {
+        wait: None,
+        ..step.clone()
+    }
 }
 
 fn undeviated(step: &Step) -> Step {

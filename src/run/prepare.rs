@@ -91,6 +91,7 @@ pub async fn prepare(target: Target, options: &Options) -> Result<Prepared, Fail
     register_clients(&mut prepared).await;
     prepared.capabilities = prepared.world.static_capabilities();
     look_at_documents(&mut prepared).await;
+    look_at_registration(&mut prepared).await;
     prepared.preflight = preflight(&mut prepared).await;
     match prepared.preflight.clone() {
         Err(reason) if !options.despite_preflight => {
@@ -312,6 +313,35 @@ async fn register_clients(prepared: &mut Prepared) {
                 }
             }
         }
+    }
+}
+
+/// One correct registration tells whether registration is open, and whether registrations can be
+/// managed (RFC 7592).
+async fn look_at_registration(prepared: &mut Prepared) {
+    if !prepared.has("registration") {
+        return;
+    }
+    let (managed, refusal) = {
+        let mut scene = Scene::new(&prepared.world);
+        let step = plain(Verb::Register);
+        let outcome = scene
+            .perform(&step, &Change::default(), User::Approve, 1)
+            .await;
+        let managed = outcome.field("registration_client_uri").is_some()
+            && outcome.field("registration_access_token").is_some();
+        let refusal = (outcome.answer != Answer::Success).then(|| outcome.answer.words());
+        (managed, refusal)
+    };
+    if managed {
+        prepared.capabilities.push("management".into());
+    }
+    if let Some(words) = refusal {
+        prepared.capabilities.retain(|own| own != "registration");
+        prepared.reasons.push((
+            "registration".into(),
+            format!("a correct registration {words}"),
+        ));
     }
 }
 
