@@ -5,6 +5,7 @@
 //! reason; a pass on a host that is no OAuth server is a lie.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
 use refserver::Fault;
@@ -157,10 +158,16 @@ pub async fn run(
     }
     say(Progress::Stage(format!("{} faults", faults.len())));
     let mut results: Vec<(Fault, BTreeMap<String, CaseReport>)> = Vec::new();
+    // Tasks, so that faults share all processors.
+    let shared: Arc<[Suite]> = suites.into();
     let mut running = stream::iter(faults.iter().copied())
-        .map(|fault| async move { (fault, against_reference(suites, &[fault]).await) })
+        .map(|fault| {
+            let suites = Arc::clone(&shared);
+            tokio::spawn(async move { (fault, against_reference(&suites, &[fault]).await) })
+        })
         .buffer_unordered(wide.max(1));
-    while let Some((fault, reports)) = running.next().await {
+    while let Some(finished) = running.next().await {
+        let (fault, reports) = finished.map_err(std::io::Error::other)?;
         let reports = reports?;
         let red = reports
             .values()

@@ -214,7 +214,19 @@ impl Tally {
             _ => false,
         };
         self.failing += u32::from(fails && report.waived.is_none());
-        self.reports.push(report.clone());
+        // The policy read-out needs verdicts and reasons, not a second copy of the evidence.
+        self.reports.push(CaseReport {
+            variants: report
+                .variants
+                .iter()
+                .map(|variant| crate::event::VariantReport {
+                    evidence: Vec::new(),
+                    control: Vec::new(),
+                    ..variant.clone()
+                })
+                .collect(),
+            ..report.clone()
+        });
     }
 
     /// Waivers that no longer excuse anything: each is a failure, so that the file stays true.

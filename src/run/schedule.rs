@@ -14,6 +14,7 @@ use super::judge::{self, Judgement};
 use super::performance::{self, ControlFailure, ControlRun};
 use super::{Options, Prepared, Stop, plan};
 use crate::event::{CaseReport, VariantReport, Verdict};
+use crate::flow::World;
 use crate::suite::model::{Case, Variant};
 
 /// Variants in a batch: the fewer, the closer the controls stand to them.
@@ -97,16 +98,7 @@ async fn run_batch(
         })
         .copied()
         .collect();
-    let before: Vec<(String, ControlRun)> = stream::iter(missing)
-        .map(|control| async move {
-            (
-                control.key.clone(),
-                performance::control(world, control).await,
-            )
-        })
-        .buffer_unordered(width)
-        .collect()
-        .await;
+    let before = run_controls(world, missing, width).await;
     known.extend(before);
     let ready = |job: &Job<'_>| {
         job.controls.iter().all(|control| {
@@ -118,36 +110,24 @@ async fn run_batch(
     let runnable: Vec<usize> = (0..jobs.len())
         .filter(|at| jobs.get(*at).is_some_and(&ready))
         .collect();
-    let mut judgements: BTreeMap<usize, (Judgement, u64)> = stream::iter(runnable)
-        .map(|at| {
-            let job = jobs.get(at);
-            let case = job.and_then(|job| cases.get(job.case));
-            async move {
-                let (job, case) = (job?, case?);
-                if *stop.borrow() {
-                    return None;
-                }
-                let clock = Instant::now();
-                let judged = judge::variant(world, case, job.variant).await;
-                let took = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
-                Some((at, (judged, took)))
-            }
-        })
-        .buffer_unordered(width)
-        .filter_map(|judged| async move { judged })
-        .collect()
-        .await;
-    let after_keys: Vec<&Control> = needed.values().copied().collect();
-    let after: BTreeMap<String, ControlRun> = stream::iter(after_keys)
-        .map(|control| async move {
-            (
-                control.key.clone(),
-                performance::control(world, control).await,
-            )
-        })
-        .buffer_unordered(width)
-        .collect()
-        .await;
+    let mut performances = Vec::new();
+    for at in runnable {
+        if let Some(job) = jobs.get(at)
+            && let Some(case) = cases.get(job.case)
+        {
+            performances.push(perform(world, case, job.variant, at, stop));
+        }
+    }
+    let mut judgements: BTreeMap<usize, (Judgement, u64)> = at_most(width, performances)
+        .await
+        .into_iter()
+        .flatten()
+        .collect();
+    let after: BTreeMap<String, ControlRun> =
+        run_controls(world, needed.values().copied().collect(), width)
+            .await
+            .into_iter()
+            .collect();
 
     let mut reports = Vec::new();
     for (at, case) in cases.iter().enumerate() {
@@ -186,6 +166,46 @@ async fn run_batch(
     }
     known.extend(after);
     reports
+}
+
+/// Awaits futures, so many at the same time.
+async fn at_most<F: Future>(width: usize, futures: Vec<F>) -> Vec<F::Output> {
+    stream::iter(futures)
+        .buffer_unordered(width)
+        .collect()
+        .await
+}
+
+async fn run_controls(
+    world: &World,
+    controls: Vec<&Control>,
+    width: usize,
+) -> Vec<(String, ControlRun)> {
+    let mut runs = Vec::new();
+    for control in controls {
+        runs.push(async move {
+            let run = performance::control(world, control).await;
+            (control.key.clone(), run)
+        });
+    }
+    at_most(width, runs).await
+}
+
+/// Performs one variant, unless the run was told to stop. Gives its number and the milliseconds.
+async fn perform(
+    world: &World,
+    case: &Case,
+    variant: &Variant,
+    at: usize,
+    stop: &Stop,
+) -> Option<(usize, (Judgement, u64))> {
+    if *stop.borrow() {
+        return None;
+    }
+    let clock = Instant::now();
+    let judged = judge::variant(world, case, variant).await;
+    let took = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Some((at, (judged, took)))
 }
 
 fn words(case: &Case, variant: &Variant) -> String {
