@@ -3,11 +3,10 @@
 use serde_json::{Map, Value as Json};
 
 use super::metadata::document;
-use super::token::{success, token_object};
+use super::token::{first_grant, success, token_object};
 use super::view::{View, quote, strings};
 use super::{Check, Finding, Look};
-use crate::flow::{Answer, Outcome};
-use crate::suite::model::Verb;
+use crate::flow::Outcome;
 
 pub(super) const CHECKS: &[Check] = &[
     Check("audience-is-resource", Look::At(audience_is_resource)),
@@ -47,6 +46,13 @@ fn audience_is_resource(view: &View<'_>) -> Result<Finding, Finding> {
     let asked = view.resources_asked_for();
     if asked.is_empty() {
         return Err(Finding::not_applicable("no resource was asked for"));
+    }
+    let outcome = success(view)?;
+    if view.readable(outcome) && view.claim(outcome, "aud").is_none() {
+        return Err(Finding::fail(format!(
+            "the token has no `aud`, though {} was asked for",
+            quote(&asked.join(" "))
+        )));
     }
     let audience = audience_of_step(view)?;
     let shown = quote(&audience.join(" "));
@@ -138,7 +144,11 @@ fn requested_details(view: &View<'_>) -> Option<Vec<Map<String, Json>>> {
         .sent_param("authorization_details")
         .map(str::to_owned)
         .or_else(|| view.asked_for("authorization_details"))?;
-    objects(&serde_json::from_str(&text).ok()?).ok()
+    parse_details(&text)
+}
+
+fn parse_details(text: &str) -> Option<Vec<Map<String, Json>>> {
+    objects(&serde_json::from_str(text).ok()?).ok()
 }
 
 fn details_returned(view: &View<'_>) -> Result<Finding, Finding> {
@@ -199,35 +209,33 @@ fn details_within_grant(view: &View<'_>) -> Result<Finding, Finding> {
             "neither the answer nor the token shows authorization details",
         ));
     };
-    let first = view
-        .earlier()
-        .iter()
-        .find(|earlier| {
-            matches!(earlier.verb, Verb::Grant | Verb::Exchange)
-                && earlier.answer == Answer::Success
-        })
-        .ok_or_else(|| Finding::undecided("no earlier grant to compare with"))?;
-    let whole = granted_details(view, first)?.or_else(|| {
-        let view = View {
-            outcome: first,
-            hits: None,
-            ..*view
-        };
-        requested_details(&view)
-    });
+    let whole = match first_grant(view) {
+        Some(first) => granted_details(view, first)?.or_else(|| {
+            requested_details(&View {
+                outcome: first,
+                hits: None,
+                ..*view
+            })
+        }),
+        // A first exchange is bound by what the user approved.
+        None => view
+            .asked_for("authorization_details")
+            .as_deref()
+            .and_then(parse_details),
+    };
     let whole = whole.ok_or_else(|| {
-        Finding::undecided("the authorization details of the first grant cannot be read")
+        Finding::undecided("the authorization details of the grant cannot be read")
     })?;
     match details
         .iter()
         .find(|detail| !whole.iter().any(|other| is_within(detail, other)))
     {
         Some(more) => Err(Finding::fail(format!(
-            "{} goes beyond what the first grant was for",
+            "{} goes beyond what was granted",
             quote(&Json::Object(more.clone()).to_string())
         ))),
         None => Ok(Finding::pass(format!(
-            "{} details within those of the first grant",
+            "{} details within those of the grant",
             details.len()
         ))),
     }
@@ -305,7 +313,8 @@ mod tests {
             Fail
         );
         assert_eq!(found(r#"{"aud":"api"}"#), Fail);
-        assert_eq!(found("{}"), Undecided);
+        assert_eq!(found("{}"), Fail);
+        assert_eq!(found(r#"{"aud":7}"#), Undecided);
         let mut stage = for_resource("https://rs.example/b", r#"{"aud":"api-b"}"#);
         let token = quoted_jwt(r#"{"aud":"api-a"}"#);
         stage.grant(&format!(r#"{{"access_token":{token}}}"#));
@@ -379,6 +388,19 @@ mod tests {
         assert_eq!(with(r#"[{"type":"payment","actions":["delete"]}]"#), Fail);
         assert_eq!(with(r#"[{"type":"payment","amount":500}]"#), Fail);
         assert_eq!(with(r#"[{"type":"other"}]"#), Fail);
+        let exchanged = |details: &str| {
+            let mut stage = Stage::new();
+            stage.authorize("state=s", "https://app.example/cb?code=c");
+            stage.field("code", "c");
+            stage.sent("authorization_details", DETAIL);
+            stage.grant(&format!(
+                r#"{{"access_token":"t","authorization_details":{details}}}"#
+            ));
+            stage.field("code", "c");
+            of(check, &stage)
+        };
+        assert_eq!(exchanged(DETAIL), Pass);
+        assert_eq!(exchanged(r#"[{"type":"other"}]"#), Fail);
     }
 
     #[test]

@@ -244,6 +244,13 @@ fn granted(view: &View<'_>, outcome: &Outcome) -> Option<String> {
         .or_else(|| requested(outcome).map(str::to_owned))
 }
 
+/// The first successful grant or exchange before this step.
+pub(super) fn first_grant<'v>(view: &View<'v>) -> Option<&'v Outcome> {
+    view.earlier().iter().find(|earlier| {
+        matches!(earlier.verb, Verb::Grant | Verb::Exchange) && earlier.answer == Answer::Success
+    })
+}
+
 fn scope_reported(view: &View<'_>) -> Result<Finding, Finding> {
     let outcome = success(view)?;
     if let Some(scope) = outcome.field("scope") {
@@ -270,18 +277,15 @@ fn scope_reported(view: &View<'_>) -> Result<Finding, Finding> {
 
 fn scope_within_grant(view: &View<'_>) -> Result<Finding, Finding> {
     let outcome = success(view)?;
-    let first = view
-        .earlier()
-        .iter()
-        .find(|earlier| {
-            matches!(earlier.verb, Verb::Grant | Verb::Exchange)
-                && earlier.answer == Answer::Success
-        })
-        .ok_or_else(|| Finding::undecided("no earlier grant to compare with"))?;
     let now = granted(view, outcome)
         .ok_or_else(|| Finding::undecided("the granted scope cannot be read"))?;
-    let then = granted(view, first)
-        .ok_or_else(|| Finding::undecided("the scope of the first grant cannot be read"))?;
+    let then = match first_grant(view) {
+        Some(first) => granted(view, first),
+        // A first exchange is bound by what the user approved.
+        None => view.asked_for("scope"),
+    };
+    let then =
+        then.ok_or_else(|| Finding::undecided("the scope that was granted first cannot be read"))?;
     let more: Vec<&str> = words(&now).difference(&words(&then)).copied().collect();
     if more.is_empty() {
         Ok(Finding::pass(format!(
@@ -329,7 +333,16 @@ fn made_up_scope(view: &View<'_>) -> Result<Finding, Finding> {
             "the made-up scope {} was granted",
             quote(word)
         ))),
-        None => Ok(Finding::pass(format!("{} was granted", quote(scope)))),
+        None => match words(scope)
+            .difference(&words(requested(outcome).unwrap_or(scope)))
+            .next()
+        {
+            Some(word) => Err(Finding::warn(format!(
+                "{} was granted, which was not asked for",
+                quote(word)
+            ))),
+            None => Ok(Finding::pass(format!("{} was granted", quote(scope)))),
+        },
     }
 }
 
@@ -594,6 +607,9 @@ mod tests {
             Fail
         );
         assert_eq!(of(check, &granted(r#"{"access_token":"t"}"#)), Fail);
+        let mut near = granted(r#"{"access_token":"t","scope":"a"}"#);
+        near.field("requested_scope", "a-oauthspec");
+        assert_eq!(of(check, &near), Warn);
     }
 
     #[test]
