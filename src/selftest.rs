@@ -278,6 +278,7 @@ async fn against_reference(
     let target = reference::target(server.facts());
     let options = Options {
         despite_preflight: true,
+        keep_evidence: false,
         ..Options::default()
     };
     let reports = collect(target, suites, &options).await;
@@ -324,6 +325,7 @@ async fn hosts(suites: &[Suite]) -> std::io::Result<Hosts> {
     ] {
         let options = Options {
             despite_preflight: true,
+            keep_evidence: false,
             ..Options::default()
         };
         let reports = collect(pretended(&url).await?, suites, &options).await;

@@ -285,6 +285,10 @@ impl<'w> Scene<'w> {
 
     /// All exchanges as reports may show them; those of steps in `deviating` carry that role.
     pub fn evidence(&self, role: Role, deviating: &[usize]) -> Vec<Exchange> {
+        if !self.world.keep_evidence {
+            return Vec::new();
+        }
+        let redactor = self.secrets.redactor();
         self.log
             .iter()
             .enumerate()
@@ -295,8 +299,7 @@ impl<'w> Scene<'w> {
                         .is_some_and(|outcome| outcome.log.contains(&at))
                 });
                 let role = if deviates { Role::Deviation } else { role };
-                self.secrets
-                    .exchange(&logged.recorded, role, &logged.label, logged.to)
+                redactor.exchange(&logged.recorded, role, &logged.label, logged.to)
             })
             .collect()
     }

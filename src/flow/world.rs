@@ -29,6 +29,8 @@ pub struct World {
     pub listener: Option<Listener>,
     /// Secrets of the target file.
     pub secrets: Secrets,
+    /// Whether exchanges are kept for the reports.
+    pub keep_evidence: bool,
     /// How many races are run.
     pub race_rounds: u32,
     /// What was registered and has to be removed: management URL, token, client identifier.

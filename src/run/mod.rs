@@ -51,6 +51,8 @@ pub struct Options {
     pub waivers: Option<waiver::Waivers>,
     /// The user's word that hosts other than loopback may be tested.
     pub i_am_authorized: bool,
+    /// Keep exchanges for the reports; `selftest` needs only verdicts.
+    pub keep_evidence: bool,
     /// Decide every case even when the preflight fails (for `selftest`, against hosts that are not
     /// OAuth servers).
     pub despite_preflight: bool,
@@ -71,6 +73,7 @@ impl Default for Options {
             strict: false,
             waivers: None,
             i_am_authorized: false,
+            keep_evidence: true,
             despite_preflight: false,
         }
     }

@@ -169,6 +169,7 @@ fn connect(target: Target, options: &Options) -> Result<World, Failure> {
         canary: format!("oz{}", jose::random_token(6).replace(['-', '_'], "x")),
         listener: None,
         secrets,
+        keep_evidence: options.keep_evidence,
         race_rounds: 5,
         registrations: std::sync::Mutex::new(Vec::new()),
     })

@@ -134,31 +134,58 @@ impl Secrets {
         }
     }
 
-    /// The text with every known secret replaced, also where it stands percent-encoded. Longer
-    /// secrets go first, so that one inside another leaves nothing behind.
+    /// The text with every known secret replaced; for many texts make a [`Redactor`].
+    pub fn redact(&self, text: &str) -> String {
+        self.redactor().redact(text)
+    }
+
+    /// What replaces every secret known now.
+    pub fn redactor(&self) -> Redactor {
+        let mut known: Vec<Hidden> = Vec::new();
+        for (secret, what) in &self.known {
+            let shown = mask(secret, what);
+            let encoded = wire::form::encode_component(secret.as_bytes());
+            if encoded != *secret {
+                known.push(Hidden {
+                    spelling: encoded,
+                    shown: shown.clone(),
+                    what,
+                });
+            }
+            known.push(Hidden {
+                spelling: secret.clone(),
+                shown,
+                what,
+            });
+        }
+        // Longer ones go first, so that a secret inside another leaves nothing behind.
+        known.sort_by_key(|hidden| std::cmp::Reverse(hidden.spelling.len()));
+        Redactor { known }
+    }
+}
+
+/// One spelling of a secret.
+struct Hidden {
+    spelling: String,
+    shown: String,
+    what: &'static str,
+}
+
+/// Replaces secrets, also where they stand percent-encoded.
+pub struct Redactor {
+    known: Vec<Hidden>,
+}
+
+impl Redactor {
+    /// The text with every known secret replaced.
     pub fn redact(&self, text: &str) -> String {
         let mut out = text.to_owned();
-        for (secret, what) in self.longest_first() {
-            let shown = mask(secret, what);
-            if out.contains(secret) {
-                out = out.replace(secret, &shown);
-            }
-            let encoded = wire::form::encode_component(secret.as_bytes());
-            if encoded != *secret && out.contains(&encoded) {
-                out = out.replace(&encoded, &shown);
+        for hidden in &self.known {
+            if out.contains(&hidden.spelling) {
+                out = out.replace(&hidden.spelling, &hidden.shown);
             }
         }
         out
-    }
-
-    fn longest_first(&self) -> Vec<(&str, &'static str)> {
-        let mut all: Vec<(&str, &'static str)> = self
-            .known
-            .iter()
-            .map(|(secret, what)| (secret.as_str(), *what))
-            .collect();
-        all.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));
-        all
     }
 
     /// The text as one word of a POSIX shell, with every secret as a shell variable: `'a='"${CODE}"'&b=1'`.
@@ -167,12 +194,10 @@ impl Secrets {
         const OPEN: char = '\u{fdd0}';
         const CLOSE: char = '\u{fdd1}';
         let mut out = text.replace([OPEN, CLOSE], "\u{fffd}");
-        for (secret, what) in self.longest_first() {
-            let name = format!("{OPEN}{}{CLOSE}", what.to_ascii_uppercase());
-            out = out.replace(secret, &name);
-            let encoded = wire::form::encode_component(secret.as_bytes());
-            if encoded != *secret {
-                out = out.replace(&encoded, &name);
+        for hidden in &self.known {
+            if out.contains(&hidden.spelling) {
+                let name = format!("{OPEN}{}{CLOSE}", hidden.what.to_ascii_uppercase());
+                out = out.replace(&hidden.spelling, &name);
             }
         }
         let quoted = format!("'{}'", out.replace('\'', r"'\''"));
@@ -275,7 +300,9 @@ mod tests {
     fn a_shell_reads_the_curl_words_as_they_were_sent() {
         let mut secrets = Secrets::default();
         secrets.learn("it's-a-secret-0123456789", "code");
-        let word = secrets.shell_word("code=it's-a-secret-0123456789&x='$(id)`id`${HOME}");
+        let word = secrets
+            .redactor()
+            .shell_word("code=it's-a-secret-0123456789&x='$(id)`id`${HOME}");
         assert!(!word.contains("a-secret"), "{word}");
         let shell = std::process::Command::new("sh")
             .args(["-c", &format!("printf %s {word}")])
