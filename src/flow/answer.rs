@@ -177,13 +177,12 @@ impl Outcome {
     }
 }
 
-/// 429, 503 with Retry-After, no answer and 5xx read the same at every endpoint.
+/// 429, 503, no answer and 5xx read the same at every endpoint.
 pub(super) fn common(recorded: &Recorded) -> Result<&Reply, Answer> {
     match &recorded.reply {
         Err(why) => Err(Answer::NoAnswer(why.clone())),
-        Ok(reply) if reply.status == 429 => Err(Answer::Throttled("answered 429".into())),
-        Ok(reply) if reply.status == 503 && reply.header("retry-after").is_some() => {
-            Err(Answer::Throttled("answered 503 with Retry-After".into()))
+        Ok(reply) if crate::transport::pace::is_throttling(reply) => {
+            Err(Answer::Throttled(format!("answered {}", reply.status)))
         }
         Ok(reply) if reply.status >= 500 => Err(Answer::ServerError(reply.status)),
         Ok(reply) => Ok(reply),

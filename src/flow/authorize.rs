@@ -7,9 +7,9 @@ use super::draft::{Draft, Encoding, Param};
 use super::scene::Act;
 use super::{Answer, How, Outcome, Scene};
 use crate::login::Browser;
-use crate::login::form::{End, Walk, Will, follow};
-use crate::suite::model::{User, Verb};
-use crate::target::model::{Client, Resource};
+use crate::login::{End, Visit, Walk, Will, follow, from_another_site};
+use crate::suite::model::{Expect, User, Verb};
+use crate::target::model::{Client, Driver, Login, Resource};
 use crate::transport::Request;
 
 /// The correct authorization request of a client for a resource.
@@ -72,6 +72,7 @@ fn scope(scene: &Scene<'_>, resource: Option<&Resource>) -> Option<String> {
 
 pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outcome, Answer> {
     let client = scene.client(act.step)?;
+    possible(&scene.world.target.login, act.user).map_err(Answer::NotApplicable)?;
     let resource = scene.resource(act.step);
     let verifier = scene.world.verifier();
     let challenge = jose::s256(&verifier);
@@ -86,6 +87,27 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
     outcome.resource = resource.map(|resource| resource.name.clone());
     outcome.fields.insert("verifier".into(), verifier);
     Ok(outcome)
+}
+
+/// Whether the login driver can do what this user does.
+fn possible(login: &Login, user: User) -> Result<(), String> {
+    let repeats = matches!(
+        user,
+        User::DenyThenApprove
+            | User::ApproveTwice
+            | User::ApproveAtOnce
+            | User::OtherBrowser
+            | User::Forged
+    );
+    match login.driver {
+        Driver::Tokens => Err("the target file gives tokens, so no user logs in".into()),
+        Driver::Form | Driver::None => Ok(()),
+        other if repeats => Err(format!(
+            "the login driver `{}` does not show the approval, so it cannot be repeated or forged",
+            other.word()
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Lets the user follow the drafted request and reads where it ends.
@@ -264,6 +286,15 @@ fn read_redirect(
     }
 }
 
+/// A login that nothing depends on: it approves, deviates in nothing and is not looked at.
+fn is_ordinary(act: &Act<'_>) -> bool {
+    act.user == User::Approve
+        && act.change.is_empty()
+        && act.step.change.is_empty()
+        && act.step.given.is_empty()
+        && act.step.expect == Expect::default()
+}
+
 /// What the person does.
 async fn behave(
     scene: &mut Scene<'_>,
@@ -274,15 +305,24 @@ async fn behave(
     let world = scene.world;
     let login = &world.target.login;
     let arrived = |url: &str| waiting.arrived(url);
-    let browser = match (act.user, &scene.browser) {
-        (User::Returning, Some(browser)) => Arc::clone(browser),
-        _ => Arc::new(Browser::new()),
-    };
-    scene.browser = Some(Arc::clone(&browser));
     let person = match act.user {
         User::Second => world.target.user("b"),
         _ => world.target.user("a").or(world.target.users.first()),
     };
+    // Logins through a shared session go one after the other: the first one is still logging in.
+    let mut sessions = None;
+    if login.share_session && is_ordinary(act) {
+        sessions = Some(world.sessions.lock().await);
+    }
+    let browser = match (act.user, &scene.browser, &mut sessions) {
+        (User::Returning, Some(browser), _) => Arc::clone(browser),
+        (_, _, Some(sessions)) => {
+            let name = person.map(|person| person.name.clone()).unwrap_or_default();
+            Arc::clone(sessions.entry(name).or_default())
+        }
+        _ => Arc::new(Browser::new()),
+    };
+    scene.browser = Some(Arc::clone(&browser));
     let will = match act.user {
         User::Deny | User::DenyThenApprove => Will::Deny,
         User::Absent => Will::Nothing,
@@ -290,16 +330,17 @@ async fn behave(
         _ => Will::Approve,
     };
     let go = |browser: Arc<Browser>, person, will, first: Request| async move {
-        follow(
-            &world.transport,
-            &browser,
+        let visit = Visit {
+            transport: &world.transport,
+            browser: &browser,
             login,
-            person,
+            user: person,
             will,
-            first,
-            &arrived,
-        )
-        .await
+            arrived: &arrived,
+        };
+        let result = follow(&visit, first).await;
+        browser.make_known();
+        result
     };
     let (end, mut walk) = go(Arc::clone(&browser), person, will, first.clone()).await;
     let Some(approval) = walk.approval.clone() else {
@@ -309,7 +350,7 @@ async fn behave(
         User::DenyThenApprove | User::ApproveTwice => (approval, browser),
         User::Forged => {
             let mut forged = walk.forged.clone().unwrap_or(approval);
-            forged.set("Origin", "https://attacker.example");
+            from_another_site(&mut forged);
             if let Some(cookies) = browser.cross_site_cookies_for(&forged.url) {
                 forged.set("Cookie", cookies);
             }
@@ -378,16 +419,15 @@ async fn at_once(
             continue;
         };
         let arrived = |url: &str| waiting.arrived(url);
-        let (end, more) = follow(
-            &world.transport,
+        let visit = Visit {
+            transport: &world.transport,
             browser,
-            &world.target.login,
-            None,
-            Will::Nothing,
-            Request::get(next.to_string()),
-            &arrived,
-        )
-        .await;
+            login: &world.target.login,
+            user: None,
+            will: Will::Nothing,
+            arrived: &arrived,
+        };
+        let (end, more) = follow(&visit, Request::get(next.to_string())).await;
         walk.log.extend(more.log);
         if matches!(end, End::Redirect { .. }) || matches!(best, End::NoAnswer(_)) {
             best = end;

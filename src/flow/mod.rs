@@ -17,7 +17,7 @@ pub mod listener;
 pub mod names;
 mod push;
 pub mod register;
-mod revoke;
+pub(crate) mod revoke;
 pub mod scene;
 mod token;
 pub mod world;

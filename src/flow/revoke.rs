@@ -4,8 +4,18 @@ use super::answer::{common, refusal};
 use super::draft::Encoding;
 use super::scene::Act;
 use super::token::{authenticated, forge, plain};
-use super::{Answer, Outcome, Scene};
+use super::{Answer, Outcome, Scene, World};
 use crate::suite::model::Verb;
+use crate::target::model::Client;
+use crate::transport::Request;
+
+/// The correct revocation of a token of a client of the target file, for the clean-up.
+pub(crate) fn revocation(world: &World, client: &Client, token: &str) -> Option<Request> {
+    let endpoint = world.endpoints.revocation.as_deref()?;
+    let mut draft = authenticated(world, endpoint, client, Encoding::Form);
+    draft.push("token", token);
+    Some(draft.finish())
+}
 
 pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outcome, Answer> {
     let client = scene.client(act.step)?;

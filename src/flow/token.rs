@@ -8,7 +8,7 @@ use super::draft::{Assertion, Draft, Encoding, Param};
 use super::scene::Act;
 use super::{Answer, Outcome, Scene, World};
 use crate::suite::model::{Step, Verb};
-use crate::target::model::{Client, ClientAuth};
+use crate::target::model::{Client, ClientAuth, Driver};
 use crate::transport::Recorded;
 
 /// A request to an endpoint where the client authenticates.
@@ -225,12 +225,51 @@ async fn redeem(
 /// authorize, then exchange; the deviation is the authorization request's.
 pub(super) async fn grant(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outcome, Answer> {
     let client = scene.client(act.step)?;
+    if scene.world.target.login.driver == Driver::Tokens {
+        return given(scene, act, &client);
+    }
     let mut authorization = super::authorize::perform(scene, act).await?;
     if authorization.answer != Answer::Success {
         authorization.verb = Verb::Grant;
         return Ok(authorization);
     }
     redeem(scene, act, &client, &authorization, false).await
+}
+
+/// A token of the target file, in place of a grant.
+fn given(scene: &Scene<'_>, act: &Act<'_>, client: &Client) -> Result<Outcome, Answer> {
+    let unlike = |why: &str| {
+        Err(Answer::NotApplicable(format!(
+            "the target file gives tokens: {why}"
+        )))
+    };
+    let plain = act.change.is_empty() && act.step.given.is_empty();
+    let target = &scene.world.target;
+    let first = target.clients.first();
+    if !plain || act.user != crate::suite::model::User::Approve {
+        return unlike("none can be asked for in another way");
+    }
+    if first.is_none_or(|first| first.name != client.name) {
+        return unlike("they belong to one client");
+    }
+    let Some(resource) = scene.resource(act.step) else {
+        return unlike("none for this resource");
+    };
+    let token = target
+        .login
+        .tokens
+        .iter()
+        .find(|(name, _)| *name == resource.name);
+    let Some((_, token)) = token else {
+        return unlike(&format!("none for resource {}", resource.name));
+    };
+    let mut outcome = Outcome::new(Verb::Grant, &act.label, Answer::Success);
+    outcome.client = client.name.clone();
+    outcome.resource = Some(resource.name.clone());
+    outcome.fields.insert("access_token".into(), token.clone());
+    let scope = resource.scope.clone().unwrap_or_default();
+    outcome.fields.insert("requested_scope".into(), scope);
+    Ok(outcome)
 }
 
 /// Uses the newest refresh token of the client, or the one that the step names.
@@ -296,6 +335,7 @@ async fn send(
     verb: Verb,
 ) -> Outcome {
     let sent = draft.sent();
+    let spent = draft.get("refresh_token");
     let request = draft.finish();
     let copies = act
         .step
@@ -343,6 +383,17 @@ async fn send(
     for name in ["access_token", "refresh_token", "id_token"] {
         if let Some(value) = outcome.fields.get(name) {
             scene.secrets.learn(value, name);
+        }
+    }
+    for issued in std::iter::once(&outcome).chain(&outcome.copies) {
+        let token = issued
+            .field("refresh_token")
+            .or(issued.field("access_token"))
+            .filter(|_| issued.answer == Answer::Success);
+        if let Some(token) = token {
+            scene
+                .world
+                .note_grant(&client.name, token, spent.as_deref());
         }
     }
     outcome

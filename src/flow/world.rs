@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::listener::Listener;
+use crate::login::Browser;
 use crate::target::model::{Endpoints, Target};
 use crate::transport::Transport;
 use crate::transport::redact::Secrets;
@@ -35,6 +36,10 @@ pub struct World {
     pub race_rounds: u32,
     /// What was registered and has to be removed: management URL, token, client identifier.
     pub registrations: std::sync::Mutex<Vec<Registration>>,
+    /// What was granted and has to be revoked: the client's name, and its newest token.
+    pub grants: std::sync::Mutex<Vec<(String, String)>>,
+    /// Browser sessions that logins share where nothing depends on a fresh one, by user.
+    pub sessions: tokio::sync::Mutex<std::collections::BTreeMap<String, std::sync::Arc<Browser>>>,
 }
 
 /// A client this run registered.
@@ -49,6 +54,14 @@ pub struct Registration {
 }
 
 impl World {
+    /// Remembers a grant for the clean-up at the end; a refresh token replaces the one it came from.
+    pub fn note_grant(&self, client: &str, token: &str, replaces: Option<&str>) {
+        if let Ok(mut list) = self.grants.lock() {
+            list.retain(|(_, old)| Some(old.as_str()) != replaces && old != token);
+            list.push((client.to_owned(), token.to_owned()));
+        }
+    }
+
     /// Remembers a registration for the clean-up at the end.
     pub fn note_registration(&self, uri: &str, token: Option<&str>, id: Option<&str>) {
         if let Ok(mut list) = self.registrations.lock() {
@@ -85,10 +98,7 @@ impl World {
         has("device", self.endpoints.device.is_some());
         has("jwks", self.jwks.is_some());
         has("listener", self.listener.is_some());
-        has(
-            "deny",
-            target.login.steps.iter().any(|step| step.deny.is_some()),
-        );
+        has("deny", target.login.can_deny());
         has(
             "dpop",
             metadata("dpop_signing_alg_values_supported").is_some(),

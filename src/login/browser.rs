@@ -1,6 +1,7 @@
 //! A minimal user agent: cookies by host and path, pages, forms, redirects one by one.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use reqwest::cookie::{CookieStore as _, Jar};
@@ -15,12 +16,26 @@ pub struct Browser {
     jar: Jar,
     /// Names of cookies that say SameSite Lax or Strict: they do not go along with a cross-site post.
     same_site: Mutex<BTreeSet<String>>,
+    /// The cookies of the real browser, when one carries this session.
+    pub(super) chrome: Mutex<Option<serde_json::Value>>,
+    /// Whether somebody has been here in this session.
+    known: AtomicBool,
 }
 
 impl Browser {
     /// A clean session.
     pub fn new() -> Browser {
         Browser::default()
+    }
+
+    /// Whether a login was carried out in this session.
+    pub fn is_known(&self) -> bool {
+        self.known.load(Ordering::Relaxed)
+    }
+
+    /// Remembers that a login was carried out.
+    pub fn make_known(&self) {
+        self.known.store(true, Ordering::Relaxed);
     }
 
     /// Sends a request with this session's cookies and keeps the ones that come back.

@@ -1,363 +1,427 @@
-//! The `form` driver: on every page the first login step that fits is carried out.
+//! Which login step fits a page, and what the browser sends when it is carried out.
 
-use crate::login::Browser;
-use crate::login::html::{self, Form, Page};
-use crate::target::model::{Driver, Login, LoginStep, User};
-use crate::transport::{Recorded, Reply, Request, Transport};
+use crate::login::html::{Button, Field, Form, Page};
+use crate::login::{HOOK_VALUE, Visit, user_value, value};
+use crate::target::model::{Login, LoginStep, User};
+use crate::transport::Request;
 
-/// Pages and redirects after which a login is going in circles.
-const MOST_HOPS: usize = 25;
-
-/// Where following an authorization request ended.
-#[derive(Debug, Clone, PartialEq)]
-pub enum End {
-    /// A redirect that leaves the target's hosts, or leads to an expected redirect URI: the
-    /// `Location` as sent. `post` holds the fields of a self-submitting form (`form_post`).
-    Redirect {
-        /// The `Location` value, or the form's action.
-        location: Vec<u8>,
-        /// Parameters posted by `response_mode=form_post`.
-        post: Option<wire::form::Pairs>,
+/// What is done on a page.
+pub enum Chosen<'a> {
+    /// A form is filled in and submitted.
+    Form {
+        /// Counted from 0.
+        number: usize,
+        /// Which form.
+        form: &'a Form,
+        /// Which step.
+        step: &'a LoginStep,
     },
-    /// A page on which no login step fits.
-    Page {
-        /// Its status.
-        status: u16,
-        /// Its title, or the beginning of its text.
-        about: String,
+    /// A link is followed.
+    Link {
+        /// Counted from 0.
+        number: usize,
+        /// Where to.
+        url: String,
+        /// What it says.
+        text: String,
     },
-    /// The server failed.
-    ServerError(u16),
-    /// The server asked for patience.
-    Throttled(String),
-    /// No answer.
-    NoAnswer(String),
-    /// Too many pages, or the same page again and again.
-    Stuck(String),
 }
 
-/// What a person does on the way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Will {
-    /// Log in and approve.
-    Approve,
-    /// Log in and deny.
-    Deny,
-    /// Do nothing at all.
-    Nothing,
-    /// Log in, and stop before pressing a button that could be denied.
-    Hesitate,
-}
-
-/// What was seen on the way.
-#[derive(Default)]
-pub struct Walk {
-    /// Every exchange.
-    pub log: Vec<Recorded>,
-    /// The submission of the last page that offered to deny, as the approval would be sent.
-    pub approval: Option<Request>,
-    /// The same without its hidden fields.
-    pub forged: Option<Request>,
-    /// How many pages were answered.
-    pub answered: usize,
-    /// How many of them offered to deny (consent pages).
-    pub consents: usize,
-    /// The text of the pages, for checks on what the user was told.
-    pub pages: Vec<String>,
-}
-
-/// Follows an authorization request to its end.
-///
-/// `arrived` says whether an absolute URL is where the client waits.
-pub async fn follow(
-    transport: &Transport,
-    browser: &Browser,
-    login: &Login,
-    user: Option<&User>,
-    will: Will,
-    first: Request,
-    arrived: &(dyn Fn(&str) -> bool + Sync),
-) -> (End, Walk) {
-    let mut walk = Walk::default();
-    let mut request = first;
-    for _ in 0..MOST_HOPS {
-        let recorded = browser.send(transport, request.clone()).await;
-        let reply = recorded.reply.clone();
-        walk.log.push(recorded);
-        let reply = match reply {
-            Ok(reply) => reply,
-            Err(reason) => return (End::NoAnswer(reason), walk),
-        };
-        if let Some(end) = stop(&reply) {
-            return (end, walk);
+impl Chosen<'_> {
+    /// The step's number, counted from 0.
+    pub fn number(&self) -> usize {
+        match self {
+            Chosen::Form { number, .. } | Chosen::Link { number, .. } => *number,
         }
-        if let Some(location) = reply
-            .header_bytes("location")
-            .filter(|_| reply.is_redirect())
-        {
-            match next_hop(transport, &request, location, reply.status, arrived) {
-                Some(next) => request = next,
-                None => {
-                    let location = location.to_vec();
-                    return (
-                        End::Redirect {
-                            location,
-                            post: None,
-                        },
-                        walk,
-                    );
-                }
-            }
-            continue;
-        }
-        let text = reply.text();
-        let page = html::read(&text, &request.url);
-        walk.pages.push(text);
-        if let Some(end) = self_submitting(transport, &page, arrived) {
-            return (end, walk);
-        }
-        let chosen = if will == Will::Nothing || login.driver == Driver::None {
-            None
-        } else {
-            choose(&page, login, user)
-        };
-        let Some((form, step)) = chosen else {
-            if let Some(next) = link(&page, login).filter(|_| will != Will::Nothing) {
-                request = Request::get(next);
-                continue;
-            }
-            let about = about(&page, &reply);
-            return (
-                End::Page {
-                    status: reply.status,
-                    about,
-                },
-                walk,
-            );
-        };
-        let asks = step.deny.is_some();
-        if asks {
-            walk.consents += 1;
-            walk.approval = Some(submission(form, step, user, false, true));
-            walk.forged = Some(submission(form, step, user, false, false));
-            if will == Will::Hesitate {
-                return (
-                    End::Page {
-                        status: reply.status,
-                        about: "the consent page".into(),
-                    },
-                    walk,
-                );
-            }
-        }
-        walk.answered += 1;
-        request = submission(form, step, user, asks && will == Will::Deny, true);
-        request.set("Origin", origin_of(&request.url));
     }
-    let pages = walk.log.len();
-    (
-        End::Stuck(format!(
-            "{pages} pages and redirects without reaching the redirect URI"
-        )),
-        walk,
-    )
 }
 
-fn stop(reply: &Reply) -> Option<End> {
-    if reply.status == 429 || (reply.status == 503 && reply.header("retry-after").is_some()) {
-        return Some(End::Throttled(format!("answered {}", reply.status)));
-    }
-    (reply.status >= 500).then_some(End::ServerError(reply.status))
-}
-
-/// The next request after a redirect, or `None` when it leads to the client or off the target.
-fn next_hop(
-    transport: &Transport,
-    from: &Request,
-    location: &[u8],
-    status: u16,
-    arrived: &(dyn Fn(&str) -> bool + Sync),
-) -> Option<Request> {
-    let read = wire::location::read(location, Some(&from.url));
-    let text = String::from_utf8_lossy(location).into_owned();
-    if arrived(&text) {
-        return None;
-    }
-    let absolute = url::Url::parse(&from.url).ok()?.join(&text).ok()?;
-    if read.browser.is_none()
-        || arrived(absolute.as_str())
-        || !transport.allow().contains(&absolute)
-    {
-        return None;
-    }
-    if matches!(status, 307 | 308) {
-        let mut next = from.clone();
-        next.url = absolute.to_string();
-        return Some(next);
-    }
-    Some(Request::get(absolute.to_string()))
-}
-
-/// A page that posts itself to the client (`response_mode=form_post`), or a meta refresh there.
-fn self_submitting(
-    transport: &Transport,
-    page: &Page,
-    arrived: &(dyn Fn(&str) -> bool + Sync),
-) -> Option<End> {
-    let leaves = |url: &str| {
-        arrived(url)
-            || url::Url::parse(url).is_ok_and(|parsed| !transport.allow().contains(&parsed))
-    };
-    if let Some(refresh) = page.refresh.as_ref().filter(|url| leaves(url)) {
-        return Some(End::Redirect {
-            location: refresh.clone().into_bytes(),
-            post: None,
-        });
-    }
-    let form = page.forms.iter().find(|form| leaves(&form.action))?;
-    let mut post = wire::form::Pairs::new();
-    for field in &form.fields {
-        post.push(&field.name, &field.value);
-    }
-    Some(End::Redirect {
-        location: form.action.clone().into_bytes(),
-        post: Some(post),
-    })
-}
-
-/// The first login step that fits a form of this page.
-fn choose<'a>(
-    page: &'a Page,
-    login: &'a Login,
-    user: Option<&User>,
-) -> Option<(&'a Form, &'a LoginStep)> {
-    login.steps.iter().find_map(|step| {
-        page.forms
-            .iter()
-            .find(|form| fits(form, step, user))
-            .map(|form| (form, step))
-    })
-}
-
-fn fits(form: &Form, step: &LoginStep, user: Option<&User>) -> bool {
-    let fields = step
-        .fill
+/// The first login step that fits this page: its fields and its button are in one form, or its link
+/// is there.
+pub fn choose<'a>(page: &'a Page, visit: &Visit<'a>) -> Option<Chosen<'a>> {
+    visit
+        .login
+        .steps
         .iter()
-        .all(|(name, value)| field(form, name).is_some() && fill_value(value, user).is_some());
-    let button = step
-        .press
-        .as_ref()
-        .is_none_or(|press| button(form, press).is_some());
-    let nothing = step.fill.is_empty() && step.press.is_none();
-    fields && button && !nothing
+        .enumerate()
+        .find_map(|(number, step)| {
+            if let Some(wanted) = &step.link {
+                let (text, url) = link(page, wanted)?;
+                return Some(Chosen::Link {
+                    number,
+                    url: url.clone(),
+                    text: text.clone(),
+                });
+            }
+            let form = page
+                .forms
+                .iter()
+                .find(|form| misfit(form, step, visit.login, visit.user).is_none())?;
+            Some(Chosen::Form { number, form, step })
+        })
+}
+
+/// Why a step does not fit a form; `None` when it does.
+pub fn misfit(form: &Form, step: &LoginStep, login: &Login, user: Option<&User>) -> Option<String> {
+    if step.fill.is_empty() && step.press.is_none() {
+        return Some("it neither fills in nor presses anything".to_owned());
+    }
+    for (name, value) in &step.fill {
+        if field(form, name).is_none() {
+            return Some(format!("there is no field “{name}”"));
+        }
+        let known = if value == HOOK_VALUE {
+            login.hook.is_some()
+        } else {
+            user_value(value, user).is_some()
+        };
+        if !known {
+            return Some(format!("there is no value {value} for the field “{name}”"));
+        }
+    }
+    let press = step.press.as_ref()?;
+    button(form, press)
+        .is_none()
+        .then(|| format!("there is no button “{press}”"))
+}
+
+/// A link by its text.
+fn link<'a>(page: &'a Page, wanted: &str) -> Option<&'a (String, String)> {
+    page.links
+        .iter()
+        .find(|(text, _)| text.eq_ignore_ascii_case(wanted.trim()))
 }
 
 /// A field by its name, else by its label.
-fn field<'a>(form: &'a Form, name: &str) -> Option<&'a str> {
+pub fn field<'a>(form: &'a Form, name: &str) -> Option<&'a Field> {
     form.fields
         .iter()
         .find(|field| field.name == name)
         .or_else(|| {
+            let name = name.trim_matches([' ', ':', '*']);
             form.fields
                 .iter()
                 .find(|field| field.kind != "hidden" && field.label.eq_ignore_ascii_case(name))
         })
-        .map(|field| field.name.as_str())
 }
 
-/// A button by text, `name=value`, or name.
-fn button<'a>(form: &'a Form, press: &str) -> Option<&'a html::Button> {
-    form.buttons
-        .iter()
-        .find(|button| button.text.eq_ignore_ascii_case(press))
+/// A button by text, `name=value`, or name; never just the first one.
+pub fn button<'a>(form: &'a Form, press: &str) -> Option<&'a Button> {
+    let by = |fits: &dyn Fn(&Button) -> bool| form.buttons.iter().find(|button| fits(button));
+    let press = press.trim();
+    by(&|button| button.text.eq_ignore_ascii_case(press))
         .or_else(|| {
             let (name, value) = press.split_once('=')?;
-            form.buttons
-                .iter()
-                .find(|button| button.name == name && button.value == value)
+            by(&|button| button.name == name && button.value == value)
         })
-        .or_else(|| {
-            form.buttons
-                .iter()
-                .find(|button| !press.is_empty() && button.name == press)
-        })
+        .or_else(|| by(&|button| !press.is_empty() && button.name == press))
 }
 
-/// `$user.FIELD` becomes the user's value; anything else stands for itself.
-fn fill_value(value: &str, user: Option<&User>) -> Option<String> {
-    let Some(name) = value.strip_prefix("$user.") else {
-        return Some(value.to_owned());
-    };
-    user?
-        .fields
-        .iter()
-        .find(|(field, _)| field == name)
-        .map(|(_, value)| value.clone())
-}
-
-/// What the browser sends when the step's button is pressed.
-fn submission(
+/// The step's values by the names of the form's fields.
+///
+/// # Errors
+/// A value that cannot be had.
+pub async fn values(
+    visit: &Visit<'_>,
     form: &Form,
     step: &LoginStep,
-    user: Option<&User>,
-    deny: bool,
+    page_url: &str,
+) -> Result<Vec<(String, String)>, String> {
+    let mut filled = Vec::new();
+    for (name, wanted) in &step.fill {
+        let Some(field) = field(form, name) else {
+            continue;
+        };
+        let value = value(visit, name, wanted, page_url).await?;
+        filled.push((field.name.clone(), value));
+    }
+    Ok(filled)
+}
+
+/// What the browser sends when this button is pressed with these values.
+pub fn submission(
+    form: &Form,
+    press: Option<&str>,
+    filled: &[(String, String)],
     hidden: bool,
 ) -> Request {
-    let press = match (&step.deny, &step.press) {
-        (Some(refuse), _) if deny => Some(refuse),
-        (_, press) => press.as_ref(),
-    };
-    let filled: Vec<(&str, String)> = step
-        .fill
-        .iter()
-        .filter_map(|(name, value)| Some((field(form, name)?, fill_value(value, user)?)))
-        .collect();
-    let mut pairs = wire::form::Pairs::new();
+    let mut pairs: Vec<(&str, &str)> = Vec::new();
     for own in &form.fields {
-        if let Some((_, value)) = filled.iter().find(|(name, _)| *name == own.name) {
-            pairs.push(&own.name, value);
-        } else if own.active && (hidden || own.kind != "hidden") {
-            pairs.push(&own.name, &own.value);
+        let wanted = filled.iter().find(|(name, _)| *name == own.name);
+        let sent = match (wanted, own.kind.as_str()) {
+            (Some((_, wanted)), "checkbox" | "radio") => {
+                ticked(own, wanted).then_some(own.value.as_str())
+            }
+            (Some((_, wanted)), "select") => Some(chosen(own, wanted)),
+            (Some((_, wanted)), _) => Some(wanted.as_str()),
+            (None, "hidden") => hidden.then_some(own.value.as_str()),
+            (None, _) => own.active.then_some(own.value.as_str()),
+        };
+        if let Some(value) = sent {
+            pairs.push((&own.name, value));
         }
     }
     let pressed = press.and_then(|press| button(form, press));
     if let Some(button) = pressed.filter(|button| !button.name.is_empty()) {
-        pairs.push(&button.name, &button.value);
+        pairs.push((&button.name, &button.value));
     }
     let action = pressed
         .and_then(|button| button.action.clone())
         .unwrap_or_else(|| form.action.clone());
-    let encoded = pairs.encode();
-    if form.method == "POST" {
-        Request::post(action, "application/x-www-form-urlencoded", encoded)
+    let method = pressed
+        .and_then(|button| button.method.as_deref())
+        .unwrap_or(&form.method);
+    encode(method, &form.enctype, action, &pairs)
+}
+
+fn encode(method: &str, enctype: &str, action: String, pairs: &[(&str, &str)]) -> Request {
+    if method == "POST" && enctype == "multipart/form-data" {
+        let boundary = format!("----form{}", jose::random_token(12));
+        let mut body = String::new();
+        for (name, value) in pairs {
+            let name = name.replace('"', "%22").replace(['\r', '\n'], "");
+            body.push_str(&format!(
+                "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+            ));
+        }
+        body.push_str(&format!("--{boundary}--\r\n"));
+        let kind = format!("multipart/form-data; boundary={boundary}");
+        return Request::post(action, &kind, body.into_bytes());
+    }
+    let mut form = wire::form::Pairs::new();
+    for (name, value) in pairs {
+        form.push(name, value);
+    }
+    let encoded = form.encode();
+    if method == "POST" {
+        return Request::post(action, "application/x-www-form-urlencoded", encoded);
+    }
+    let base = action.split(['?', '#']).next().unwrap_or_default();
+    Request::get(format!("{base}?{}", String::from_utf8_lossy(&encoded)))
+}
+
+/// Whether a box or radio button is to be ticked: its value or label is named, or `true`.
+fn ticked(field: &Field, wanted: &str) -> bool {
+    wanted == field.value
+        || field.label.eq_ignore_ascii_case(wanted)
+        || (field.kind == "checkbox" && matches!(wanted, "true" | "on"))
+}
+
+/// The option whose value or text is named; a value that is not offered goes out as it stands.
+fn chosen<'a>(field: &'a Field, wanted: &'a str) -> &'a str {
+    field
+        .options
+        .iter()
+        .find(|(value, text)| value == wanted || text.eq_ignore_ascii_case(wanted))
+        .map_or(wanted, |(value, _)| value)
+}
+
+/// How a person says no on this page: a button of the same form, of another form, or a link.
+pub fn denial(
+    page: &Page,
+    form: &Form,
+    deny: &str,
+    filled: &[(String, String)],
+) -> Option<Request> {
+    if button(form, deny).is_some() {
+        return Some(submission(form, Some(deny), filled, true));
+    }
+    let other = page.forms.iter().find(|form| button(form, deny).is_some());
+    if let Some(other) = other {
+        return Some(submission(other, Some(deny), &[], true));
+    }
+    link(page, deny).map(|(_, url)| Request::get(url.clone()))
+}
+
+/// What a step does, in words and without values.
+pub fn words(step: &LoginStep) -> String {
+    let fields: Vec<&str> = step.fill.iter().map(|(name, _)| name.as_str()).collect();
+    let fill = if fields.is_empty() {
+        String::new()
     } else {
-        let base = action
-            .split(['?', '#'])
-            .next()
-            .unwrap_or_default()
-            .to_owned();
-        Request::get(format!("{base}?{}", String::from_utf8_lossy(&encoded)))
+        format!("filled in {} and ", fields.join(", "))
+    };
+    match &step.press {
+        Some(press) => format!("{fill}pressed “{press}”"),
+        None => format!("{fill}submitted the form"),
     }
 }
 
-fn link(page: &Page, login: &Login) -> Option<String> {
-    login.steps.iter().find_map(|step| {
-        let wanted = step.link.as_ref()?;
-        page.links
+/// What a page offers, in words: its fields, buttons and links.
+pub fn offers(page: &Page) -> String {
+    const SHOWN: usize = 12;
+    let mut parts = Vec::new();
+    for form in &page.forms {
+        let fields: Vec<String> = form
+            .fields
             .iter()
-            .find(|(text, _)| text.eq_ignore_ascii_case(wanted))
-            .map(|(_, url)| url.clone())
-    })
-}
-
-fn about(page: &Page, reply: &Reply) -> String {
-    if page.title.is_empty() {
-        reply.text().chars().take(120).collect()
-    } else {
-        page.title.clone()
+            .filter(|field| field.kind != "hidden")
+            .take(SHOWN)
+            .map(|field| match field.label.as_str() {
+                "" => format!("`{}`", field.name),
+                label => format!("`{}` (“{label}”)", field.name),
+            })
+            .collect();
+        let buttons: Vec<String> = form
+            .buttons
+            .iter()
+            .take(SHOWN)
+            .map(
+                |button| match (button.text.as_str(), button.name.as_str()) {
+                    (text, "") => format!("“{text}”"),
+                    (text, name) => format!("“{text}” ({name}={})", button.value),
+                },
+            )
+            .collect();
+        let fields = if fields.is_empty() {
+            "no field".to_owned()
+        } else {
+            format!("fields {}", fields.join(", "))
+        };
+        let buttons = if buttons.is_empty() {
+            "no button".to_owned()
+        } else {
+            format!("buttons {}", buttons.join(", "))
+        };
+        parts.push(format!("a form with {fields} and {buttons}"));
     }
+    let links: Vec<&str> = page
+        .links
+        .iter()
+        .map(|(text, _)| text.as_str())
+        .filter(|text| !text.is_empty())
+        .take(SHOWN)
+        .collect();
+    if !links.is_empty() {
+        parts.push(format!("links “{}”", links.join("”, “")));
+    }
+    if parts.is_empty() {
+        return if page.scripts {
+            "no form, only scripts (driver = \"browser\" runs them)".to_owned()
+        } else {
+            "no form and no link".to_owned()
+        };
+    }
+    parts.join("; ")
 }
 
-fn origin_of(url: &str) -> String {
-    url::Url::parse(url).map_or_else(|_| "null".into(), |url| url.origin().ascii_serialization())
+/// Why no step fits a page, step by step.
+pub fn misfits(page: &Page, login: &Login, user: Option<&User>) -> Vec<String> {
+    login
+        .steps
+        .iter()
+        .enumerate()
+        .map(|(number, step)| {
+            let why = match &step.link {
+                Some(wanted) => format!("there is no link “{wanted}”"),
+                None => page
+                    .forms
+                    .iter()
+                    .filter_map(|form| misfit(form, step, login, user))
+                    .next()
+                    .unwrap_or_else(|| "there is no form".to_owned()),
+            };
+            format!("step {}: {why}", number + 1)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::login::html::read;
+
+    fn body(request: &Request) -> String {
+        String::from_utf8_lossy(&request.body).into_owned()
+    }
+
+    #[test]
+    fn boxes_radios_and_selects_are_set_as_a_person_would() {
+        let page = read(
+            "<form method=post><input type=checkbox name=keep value=yes><input type=checkbox name=ads checked>\
+             <input type=radio name=who value=1><input type=radio name=who value=2>\
+             <select name=agent><option value=a1>One<option value=a2>Two</select><button name=go value=1>Go</button></form>",
+            "https://as.example/p",
+        );
+        let set = |pairs: &[(&str, &str)]| {
+            let filled: Vec<(String, String)> = pairs
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect();
+            body(&submission(&page.forms[0], Some("Go"), &filled, true))
+        };
+        assert_eq!(set(&[]), "ads=on&agent=a1&go=1");
+        assert_eq!(
+            set(&[
+                ("keep", "true"),
+                ("ads", ""),
+                ("who", "2"),
+                ("agent", "Two")
+            ]),
+            "keep=yes&who=2&agent=a2&go=1"
+        );
+    }
+
+    #[test]
+    fn a_denial_is_found_in_the_form_in_another_form_or_as_a_link() {
+        let page = read(
+            "<form method=post action=/yes><input type=hidden name=csrf value=t><button>Allow</button></form>\
+             <form method=post action=/no><input type=hidden name=csrf value=u><button>Refuse</button></form>\
+             <a href=/abort>[ Cancel ]</a>",
+            "https://as.example/p",
+        );
+        let form = &page.forms[0];
+        let other = denial(&page, form, "refuse", &[]).unwrap();
+        assert_eq!(
+            (other.url.as_str(), body(&other).as_str()),
+            ("https://as.example/no", "csrf=u")
+        );
+        let link = denial(&page, form, "[ Cancel ]", &[]).unwrap();
+        assert_eq!(
+            (link.method.as_str(), link.url.as_str()),
+            ("GET", "https://as.example/abort")
+        );
+        assert_eq!(denial(&page, form, "Decline", &[]).map(|r| r.url), None);
+    }
+
+    #[test]
+    fn a_multipart_form_is_sent_as_one() {
+        let page = read(
+            "<form method=post enctype='multipart/form-data'><input name=a><button formaction=/x>Go</button></form>",
+            "https://as.example/p",
+        );
+        let filled = [("a".to_owned(), "1 2".to_owned())];
+        let request = submission(&page.forms[0], Some("Go"), &filled, true);
+        assert_eq!(request.url, "https://as.example/x");
+        assert!(
+            request
+                .header("content-type")
+                .unwrap()
+                .starts_with("multipart/form-data; boundary=")
+        );
+        assert!(body(&request).contains("name=\"a\"\r\n\r\n1 2\r\n"));
+    }
+
+    #[test]
+    fn a_page_says_what_it_offers_and_why_a_step_does_not_fit() {
+        let page = read(
+            "<form><label>E-mail<input name=email></label><button>Next</button></form><a href=/r>Register</a>",
+            "https://as.example/p",
+        );
+        assert_eq!(
+            offers(&page),
+            "a form with fields `email` (“E-mail”) and buttons “Next”; links “Register”"
+        );
+        let login = Login {
+            steps: vec![LoginStep {
+                fill: vec![("mail".to_owned(), "x".to_owned())],
+                ..LoginStep::default()
+            }],
+            ..Login::default()
+        };
+        assert_eq!(
+            misfits(&page, &login, None),
+            ["step 1: there is no field “mail”"]
+        );
+    }
 }

@@ -13,6 +13,8 @@ pub struct Form {
     pub action: String,
     /// `GET` or `POST`.
     pub method: String,
+    /// The body's media type: `application/x-www-form-urlencoded`, or `multipart/form-data`.
+    pub enctype: String,
     /// Fields in page order, buttons apart.
     pub fields: Vec<Field>,
     /// Its submit buttons in page order.
@@ -28,8 +30,10 @@ pub struct Field {
     pub value: String,
     /// `text`, `hidden`, `checkbox`, …
     pub kind: String,
-    /// The text of its label.
+    /// The text of its label: `<label>`, `aria-label`, or else the placeholder.
     pub label: String,
+    /// What a select offers: value and text.
+    pub options: Vec<(String, String)>,
     /// Whether it is submitted untouched (an unticked checkbox is not).
     pub active: bool,
 }
@@ -45,6 +49,8 @@ pub struct Button {
     pub text: String,
     /// `formaction`, when it has its own.
     pub action: Option<String>,
+    /// `formmethod`, when it has its own.
+    pub method: Option<String>,
 }
 
 /// A page.
@@ -58,6 +64,14 @@ pub struct Page {
     pub links: Vec<(String, String)>,
     /// Where a meta refresh leads.
     pub refresh: Option<String>,
+    /// What `<meta name=referrer>` says.
+    pub referrer: Option<String>,
+    /// Whether a script submits a form by itself.
+    pub submits_itself: bool,
+    /// Whether the page has scripts: without a form it is then a page for a real browser.
+    pub scripts: bool,
+    /// The beginning of what a person reads on it.
+    pub text: String,
 }
 
 /// Reads a page found at `base`. Never fails: what is no HTML has no forms.
@@ -100,7 +114,47 @@ pub fn read(html: &str, base: &str) -> Page {
             let target = content.get(at + 4..)?.trim().trim_matches(['"', '\'']);
             Some(resolve(target))
         });
+    page.referrer = select(&document, "meta[name=referrer]")
+        .find_map(|meta| meta.attr("content").map(str::to_ascii_lowercase));
+    let mut scripts = select(&document, "script").peekable();
+    page.scripts = scripts.peek().is_some();
+    let submits = |code: &str| code.contains(".submit()");
+    page.submits_itself = scripts.any(|script| submits(&script.text().collect::<String>()))
+        || select(&document, "body[onload]").any(|body| body.attr("onload").is_some_and(submits));
+    page.text = visible(&document);
     page
+}
+
+/// The beginning of the text a person sees.
+fn visible(document: &Html) -> String {
+    const SHOWN: usize = 400;
+    let mut out = String::new();
+    for body in select(document, "body").take(1) {
+        for node in body.descendants().take(MOST_ELEMENTS) {
+            let hidden = node
+                .parent()
+                .and_then(ElementRef::wrap)
+                .is_some_and(|parent| {
+                    matches!(
+                        parent.value().name(),
+                        "script" | "style" | "noscript" | "option"
+                    )
+                });
+            let Some(text) = node.value().as_text().filter(|_| !hidden) else {
+                continue;
+            };
+            for word in text.split_whitespace() {
+                if out.len() + word.len() > SHOWN {
+                    return out;
+                }
+                if !out.is_empty() {
+                    out.push(' ');
+                }
+                out.push_str(word);
+            }
+        }
+    }
+    out
 }
 
 fn select<'a>(document: &'a Html, selector: &str) -> impl Iterator<Item = ElementRef<'a>> {
@@ -144,7 +198,13 @@ fn read_form(
     let action = form.attr("action").filter(|action| !action.is_empty());
     let mut out = Form {
         action: action.map_or_else(|| here.to_owned(), resolve),
-        method: form.attr("method").unwrap_or("get").to_ascii_uppercase(),
+        method: method(form.attr("method")),
+        enctype: match form.attr("enctype") {
+            Some(kind) if kind.eq_ignore_ascii_case("multipart/form-data") => {
+                "multipart/form-data".to_owned()
+            }
+            _ => "application/x-www-form-urlencoded".to_owned(),
+        },
         fields: Vec::new(),
         buttons: Vec::new(),
     };
@@ -164,6 +224,14 @@ fn read_form(
         read_control(control, labels, resolve, &mut out);
     }
     out
+}
+
+/// A form knows two methods; anything else is a GET.
+fn method(said: Option<&str>) -> String {
+    match said {
+        Some(said) if said.eq_ignore_ascii_case("post") => "POST".to_owned(),
+        _ => "GET".to_owned(),
+    }
 }
 
 fn read_control(
@@ -195,13 +263,10 @@ fn read_control(
     };
     if matches!(kind.as_str(), "submit" | "image") {
         form.buttons.push(Button {
-            text: if tag == "button" {
-                text(control)
-            } else {
-                attribute("value")
-            },
+            text: button_text(control, tag),
             value: attribute("value"),
             action: control.attr("formaction").map(resolve),
+            method: control.attr("formmethod").map(|said| method(Some(said))),
             name,
         });
         return;
@@ -218,18 +283,79 @@ fn read_control(
         }
         _ => attribute("value"),
     };
-    let label = labels
-        .iter()
-        .find(|(id, _)| Some(id.as_str()) == control.attr("id"))
-        .map(|(_, label)| label.clone())
-        .unwrap_or_default();
     form.fields.push(Field {
         active: !matches!(kind.as_str(), "checkbox" | "radio") || ticked,
+        options: if tag == "select" {
+            options(control)
+        } else {
+            Vec::new()
+        },
+        label: label(control, labels),
         name,
         value,
         kind,
-        label,
     });
+}
+
+/// What a button says: its text, an input's value, or the name for screen readers.
+fn button_text(control: ElementRef<'_>, tag: &str) -> String {
+    let said = if tag == "button" {
+        text(control)
+    } else {
+        control.attr("value").unwrap_or_default().to_owned()
+    };
+    let other = ["aria-label", "title", "alt"];
+    if said.is_empty() {
+        other
+            .iter()
+            .find_map(|name| control.attr(name))
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
+    } else {
+        said
+    }
+}
+
+/// What a field is called: a label for it or around it, `aria-label`, the placeholder.
+fn label(control: ElementRef<'_>, labels: &[(String, String)]) -> String {
+    let by_id = labels
+        .iter()
+        .find(|(id, _)| !id.is_empty() && Some(id.as_str()) == control.attr("id"))
+        .map(|(_, label)| label.clone());
+    let around = || {
+        control
+            .ancestors()
+            .take(10)
+            .filter_map(ElementRef::wrap)
+            .find(|element| element.value().name() == "label")
+            .map(text)
+    };
+    let said = by_id
+        .or_else(around)
+        .or_else(|| control.attr("aria-label").map(str::to_owned))
+        .or_else(|| control.attr("placeholder").map(str::to_owned))
+        .unwrap_or_default();
+    // The marks of a form's layout are no part of the name.
+    said.trim_matches([' ', ':', '*']).to_owned()
+}
+
+/// What a select offers.
+fn options(select: ElementRef<'_>) -> Vec<(String, String)> {
+    let Ok(options) = Selector::parse("option") else {
+        return Vec::new();
+    };
+    select
+        .select(&options)
+        .take(200)
+        .map(|option| {
+            let said = text(option);
+            (
+                option.attr("value").unwrap_or(&said).to_owned(),
+                said.clone(),
+            )
+        })
+        .collect()
 }
 
 /// The selected option, else the first.
@@ -283,6 +409,24 @@ mod tests {
         assert_eq!(form.buttons.len(), 1);
         assert_eq!(form.buttons[0].text, "Log in");
         assert_eq!(page.links[0].1, "https://as.example/other");
+    }
+
+    #[test]
+    fn fields_are_named_by_any_kind_of_label() {
+        let page = read(
+            "<form><label>E-mail * <input name=a></label><input name=b aria-label='One-time code'>\
+             <input name=c placeholder='Your name:'><button title=Go></button></form><script>x</script><p>Hello  there</p>",
+            "https://as.example/",
+        );
+        let labels: Vec<&str> = page.forms[0]
+            .fields
+            .iter()
+            .map(|f| f.label.as_str())
+            .collect();
+        assert_eq!(labels, ["E-mail", "One-time code", "Your name"]);
+        assert_eq!(page.forms[0].buttons[0].text, "Go");
+        assert!(page.scripts && !page.submits_itself);
+        assert_eq!(page.text, "E-mail * Hello there");
     }
 
     #[test]

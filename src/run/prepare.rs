@@ -66,7 +66,16 @@ pub async fn prepare(target: Target, options: &Options) -> Result<Prepared, Fail
         Err(reason) => return Err(Failure::Unreachable(reason)),
         Ok(missing) => missing,
     };
-    if world.endpoints.token.is_none() && !options.despite_preflight {
+    let given = world.target.login.driver == Driver::Tokens;
+    if given {
+        // Nothing may be asked of the authorization server in the name of the given tokens.
+        world.endpoints = Endpoints {
+            jwks: world.endpoints.jwks.take(),
+            introspection: world.endpoints.introspection.take(),
+            ..Endpoints::default()
+        };
+    }
+    if world.endpoints.token.is_none() && !given && !options.despite_preflight {
         let why = metadata_missing.unwrap_or_else(|| "the metadata names none".into());
         return Err(Failure::Unreachable(format!(
             "no token endpoint is known ({why}); check the issuer's spelling, or write it under [endpoints] in the target file"
@@ -133,10 +142,7 @@ fn connect(target: Target, options: &Options) -> Result<World, Failure> {
             .iter()
             .filter_map(|resource| resource.id.clone()),
     );
-    for host in &target.hosts {
-        urls.push(format!("https://{host}"));
-        urls.push(format!("http://{host}"));
-    }
+    urls.extend(target.hosts.iter().cloned());
     let allow = AllowList::new(urls.iter().map(String::as_str), options.i_am_authorized);
     let unauthorized = allow.unauthorized();
     if !unauthorized.is_empty() {
@@ -145,13 +151,21 @@ fn connect(target: Target, options: &Options) -> Result<World, Failure> {
             unauthorized.join(", ")
         )));
     }
-    let transport = Transport::new(allow, options.limits(), options.rate)
-        .map_err(|error| Failure::Configuration(error.to_string()))?;
+    let transport = Transport::through(
+        allow,
+        options.limits(),
+        options.rate,
+        target.network.clone(),
+    )
+    .map_err(|error| Failure::Configuration(error.to_string()))?;
     let mut secrets = Secrets::default();
     for client in &target.clients {
         if let Some(secret) = &client.secret {
             secrets.learn(secret, "client_secret");
         }
+    }
+    for (_, token) in &target.login.tokens {
+        secrets.learn(token, "access_token");
     }
     for user in &target.users {
         for (_, value) in user.fields.iter().skip(1) {
@@ -172,6 +186,8 @@ fn connect(target: Target, options: &Options) -> Result<World, Failure> {
         keep_evidence: options.keep_evidence,
         race_rounds: 5,
         registrations: std::sync::Mutex::new(Vec::new()),
+        grants: std::sync::Mutex::new(Vec::new()),
+        sessions: tokio::sync::Mutex::new(std::collections::BTreeMap::new()),
     })
 }
 
@@ -185,7 +201,7 @@ async fn read_metadata(world: &mut World) -> Result<Option<String>, String> {
         .into_iter()
         .chain(discover::places(&issuer, "openid"))
     {
-        let recorded = world.transport.send(Request::get(&place)).await;
+        let recorded = world.transport.send_patiently(Request::get(&place)).await;
         match &recorded.reply {
             Err(reason) => seen.push(format!("{place}: {reason}")),
             Ok(reply) => {
@@ -286,7 +302,7 @@ async fn register_clients(prepared: &mut Prepared) {
         let recorded = prepared
             .world
             .transport
-            .send(Request::post(&endpoint, "application/json", body))
+            .send_patiently(Request::post(&endpoint, "application/json", body))
             .await;
         prepared.world.secrets.observe(&recorded);
         let answer = match &recorded.reply {

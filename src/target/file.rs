@@ -37,6 +37,38 @@ pub struct TargetFile {
     pub rar: Option<BTreeMap<String, RarFile>>,
     /// Further parameters every authorization request needs.
     pub params: Option<BTreeMap<String, String>>,
+    /// How to get there, when it is not the plain way.
+    pub network: Option<NetworkFile>,
+}
+
+/// How to get to the target.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct NetworkFile {
+    /// An http proxy: `http://proxy.example:3128`. Left out: `HTTPS_PROXY` and `NO_PROXY` count.
+    pub proxy: Option<SecretFile>,
+    /// A PEM file with further root certificates, below the target file's folder.
+    pub ca: Option<String>,
+    /// A PEM file with our own certificate chain.
+    pub certificate: Option<String>,
+    /// The PEM file of its key.
+    pub key: Option<String>,
+    /// Addresses of hosts: `{ "as.example" = "203.0.113.7" }`, with a port if it differs.
+    #[schemars(length(min = 1))]
+    pub resolve: Option<BTreeMap<String, String>>,
+    /// `auto`, or `1.1`: never HTTP/2.
+    pub http: Option<HttpFile>,
+}
+
+/// Versions of HTTP.
+#[derive(JsonSchema)]
+pub enum HttpFile {
+    /// What the server prefers.
+    #[schemars(rename = "auto")]
+    Auto,
+    /// HTTP/1.1 only.
+    #[schemars(rename = "1.1")]
+    One,
 }
 
 /// A client: registered by hand (`id`), or by oauthspec itself (`register = true`).
@@ -128,9 +160,32 @@ pub struct ResourceFile {
 pub struct LoginFile {
     /// Which driver.
     pub driver: DriverFile,
-    /// Tried in order on every page: the first whose fields and button are in one form.
+    /// Tried in order on every page: the first whose fields and button are in one form. For `json`: the
+    /// requests, in order.
     #[schemars(length(min = 1))]
     pub step: Option<Vec<LoginStepFile>>,
+    /// A command and its arguments. `hook`: it gets the URL and prints the callback URL. Elsewhere: it
+    /// prints the value of `"$hook"`, such as a one-time code.
+    #[schemars(length(min = 1))]
+    pub hook: Option<Vec<String>>,
+    /// Access tokens by the name of their resource, for the driver `tokens`.
+    pub token: Option<BTreeMap<String, SecretFile>>,
+    /// How long one login may take: `60s` when left out, `300s` for `manual`.
+    pub timeout: Option<String>,
+    /// `fresh`: a clean browser for every login. `shared`: one for all logins that nothing depends on.
+    pub sessions: Option<SessionsFile>,
+    /// Let `manual` open the address in the desktop's browser.
+    pub open: Option<bool>,
+}
+
+/// Browser sessions.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+pub enum SessionsFile {
+    /// A clean one each time.
+    Fresh,
+    /// One, where nothing depends on a clean one.
+    Shared,
 }
 
 /// The login drivers.
@@ -139,6 +194,16 @@ pub struct LoginFile {
 pub enum DriverFile {
     /// HTML forms.
     Form,
+    /// Requests to the login's own API.
+    Json,
+    /// A real Chromium, for pages that need JavaScript.
+    Browser,
+    /// A command.
+    Hook,
+    /// A person.
+    Manual,
+    /// Access tokens are given; nobody logs in.
+    Tokens,
     /// The server approves by itself.
     None,
 }
@@ -155,6 +220,23 @@ pub struct LoginStepFile {
     pub deny: Option<String>,
     /// The link to follow instead of pressing a button.
     pub link: Option<String>,
+    /// `json`: GET this path or URL. `$user.FIELD`, `$page.last`, `$page.query.NAME`, `$hook` and taken names
+    /// are replaced here and below.
+    pub get: Option<String>,
+    /// `json`: POST there.
+    pub post: Option<String>,
+    /// `json`: PUT there.
+    pub put: Option<String>,
+    /// `json`: let the browser go there.
+    pub open: Option<String>,
+    /// `json`: the body.
+    pub body: Option<BTreeMap<String, serde_json::Value>>,
+    /// `json`: the body of a denying user; marks the step as the consent.
+    pub deny_body: Option<BTreeMap<String, serde_json::Value>>,
+    /// `json`: further headers.
+    pub header: Option<BTreeMap<String, String>>,
+    /// `json`: keep members of the answer: `{ csrf = "data.csrf" }`, `@cookie.NAME`, `@header.NAME`.
+    pub take: Option<BTreeMap<String, String>>,
 }
 
 /// What the server declares about itself.

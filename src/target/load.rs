@@ -6,7 +6,7 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 use url::Url;
 
-use super::model::{Driver, Endpoints, Login, Policy, Target};
+use super::model::{Endpoints, Login, Policy, Target};
 use super::read::{Pieces, SHAPES};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::reader::{self, Reader, Span};
@@ -101,21 +101,16 @@ pub fn from_issuer(issuer: &str) -> Result<Target, Diagnostics> {
         clients: Vec::new(),
         resources: Vec::new(),
         users: Vec::new(),
-        login: nobody(),
+        login: Login::default(),
         policy: silent(),
         endpoints: Endpoints::default(),
         introspection_client: None,
         rar: Vec::new(),
         params: Vec::new(),
         hosts: Vec::new(),
+        network: crate::transport::Network::default()
+            .with_environment(&|name| std::env::var(name).ok()),
     })
-}
-
-pub(super) fn nobody() -> Login {
-    Login {
-        driver: Driver::Form,
-        steps: Vec::new(),
-    }
 }
 
 /// The policy of a server that declares nothing.

@@ -1,5 +1,6 @@
 //! Target files: what is tested, how to log in, its policy.
 
+mod access;
 pub mod file;
 pub mod init;
 pub mod load;

@@ -1,5 +1,6 @@
 //! A target, ready to be tested. Authors see `docs/targets.md`; [`super::load`] reads the file.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
@@ -34,6 +35,8 @@ pub struct Target {
     /// Origins that may be contacted besides the issuer's: those of probes, of endpoint overrides, and
     /// what `hosts` names.
     pub hosts: Vec<String>,
+    /// How to get there: proxy, certificates, addresses.
+    pub network: crate::transport::Network,
 }
 
 /// A client of the target.
@@ -126,6 +129,55 @@ pub struct Login {
     pub driver: Driver,
     /// What is done on which page.
     pub steps: Vec<LoginStep>,
+    /// A command that logs in (`hook`), or tells a value such as a one-time code (`"$hook"`).
+    pub hook: Option<Hook>,
+    /// Access tokens given by hand, by the name of their resource.
+    pub tokens: Vec<(String, String)>,
+    /// How long a person, a command or a browser may take for one login.
+    pub timeout: Duration,
+    /// Whether logins that nothing depends on share one browser session.
+    pub share_session: bool,
+    /// Whether the manual driver opens the address in the desktop's browser.
+    pub open: bool,
+}
+
+impl Default for Login {
+    /// Forms, and no steps.
+    fn default() -> Login {
+        Login {
+            driver: Driver::Form,
+            steps: Vec::new(),
+            hook: None,
+            tokens: Vec::new(),
+            timeout: Duration::from_secs(60),
+            share_session: false,
+            open: false,
+        }
+    }
+}
+
+impl Login {
+    /// Whether a user can say no.
+    pub fn can_deny(&self) -> bool {
+        let by_step = |step: &LoginStep| {
+            let call = step.call.as_ref();
+            step.deny.is_some() || call.is_some_and(|call| call.deny_body.is_some())
+        };
+        match self.driver {
+            Driver::Hook | Driver::Manual => true,
+            Driver::Tokens | Driver::None => false,
+            Driver::Form | Driver::Json | Driver::Browser => self.steps.iter().any(by_step),
+        }
+    }
+}
+
+/// A command of the user's own.
+#[derive(Debug, Clone)]
+pub struct Hook {
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// Where it runs: the target file's folder.
+    pub folder: Option<PathBuf>,
 }
 
 /// The login drivers.
@@ -133,21 +185,77 @@ pub struct Login {
 pub enum Driver {
     /// HTML forms, filled and submitted.
     Form,
+    /// Requests to the login's own API.
+    Json,
+    /// A real browser, by WebDriver.
+    Browser,
+    /// A command that gets the URL and prints the callback.
+    Hook,
+    /// A person.
+    Manual,
+    /// Nobody logs in: access tokens are given.
+    Tokens,
     /// The server asks nobody: it approves by itself.
     None,
+}
+
+impl Driver {
+    /// Every driver.
+    pub const ALL: [Driver; 7] = [
+        Driver::Form,
+        Driver::Json,
+        Driver::Browser,
+        Driver::Hook,
+        Driver::Manual,
+        Driver::Tokens,
+        Driver::None,
+    ];
+
+    /// The word in a target file.
+    pub fn word(self) -> &'static str {
+        match self {
+            Driver::Form => "form",
+            Driver::Json => "json",
+            Driver::Browser => "browser",
+            Driver::Hook => "hook",
+            Driver::Manual => "manual",
+            Driver::Tokens => "tokens",
+            Driver::None => "none",
+        }
+    }
 }
 
 /// One page: which fields to fill and which button to press.
 #[derive(Debug, Clone, Default)]
 pub struct LoginStep {
-    /// Field name (or label) and value; `$user.FIELD` is replaced.
+    /// Field name (or label) and value; `$user.FIELD` and `$hook` are replaced.
     pub fill: Vec<(String, String)>,
     /// The button: its text, its name, or `name=value`.
     pub press: Option<String>,
-    /// The button a denying user presses.
+    /// The button (or link) a denying user presses.
     pub deny: Option<String>,
     /// A link's text to follow instead.
     pub link: Option<String>,
+    /// A request of the `json` driver.
+    pub call: Option<Call>,
+}
+
+/// One request of an API-driven login. Strings may hold `$user.FIELD`, `$page.last`, `$page.url`,
+/// `$page.query.NAME` (of the page where the authorization request led), `$hook`, and what earlier steps took.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// `GET`, `POST`, `PUT`; `OPEN` for the browser's address bar.
+    pub method: String,
+    /// A path or URL.
+    pub url: String,
+    /// The JSON body of an approving user.
+    pub body: Option<serde_json::Value>,
+    /// The JSON body of a denying user: the step that asks for consent.
+    pub deny_body: Option<serde_json::Value>,
+    /// Further headers.
+    pub headers: Vec<(String, String)>,
+    /// Members to keep: name, path in the answer (`data.csrf`, `links.0.href`).
+    pub take: Vec<(String, String)>,
 }
 
 /// What the server declares about itself.

@@ -9,11 +9,13 @@ use toml::de::DeValue;
 use url::Url;
 
 use super::file::{
-    ClientFile, EndpointsFile, IntrospectionFile, LoginFile, LoginStepFile, PolicyFile, RarFile,
-    ResourceFile, SourceFile, TargetFile,
+    ClientFile, EndpointsFile, IntrospectionFile, LoginFile, LoginStepFile, NetworkFile,
+    PolicyFile, RarFile, ResourceFile, SourceFile, TargetFile,
 };
 use super::load::{DEFAULT_PROFILE, Surroundings, is_loopback, issuer_url, silent};
-use super::model::{Client, Endpoints, Policy, Resource, Target};
+use super::model::{
+    Client, ClientAuth, ClientKind, Driver, Endpoints, Login, Policy, Resource, Target,
+};
 use crate::reader::{self, At, Reader, Shape, Span, Table, is_slug, kind};
 
 /// The longest time a policy may declare.
@@ -31,6 +33,7 @@ pub(super) struct Shapes {
     pub endpoints: Shape,
     pub introspection: Shape,
     pub rar: Shape,
+    pub network: Shape,
 }
 
 pub(super) static SHAPES: LazyLock<Shapes> = LazyLock::new(|| Shapes {
@@ -44,6 +47,7 @@ pub(super) static SHAPES: LazyLock<Shapes> = LazyLock::new(|| Shapes {
     endpoints: Shape::of::<EndpointsFile>(),
     introspection: Shape::of::<IntrospectionFile>(),
     rar: Shape::of::<RarFile>(),
+    network: Shape::of::<NetworkFile>(),
 });
 
 /// Reads the pieces of one file.
@@ -65,7 +69,7 @@ impl Pieces<'_> {
         let users = self.users(root);
         let base = issuer.as_ref().map(|(_, url)| url);
         let resources = self.resources(root, base, &rar);
-        let login = self.login(root, &users);
+        let login = self.login(root, &users, &resources);
         let policy = self.policy(root, &rar);
         let endpoints = self.endpoints(root, base);
         let introspection_client = self.introspection(root, &clients);
@@ -82,7 +86,7 @@ impl Pieces<'_> {
             name: self.name(),
             issuer: issuer?.0,
             profiles: self.profiles(root),
-            clients: clients.into_iter().map(|(_, client)| client).collect(),
+            clients: acting(clients, &login),
             resources,
             users,
             login,
@@ -92,6 +96,7 @@ impl Pieces<'_> {
             rar,
             params,
             hosts,
+            network: self.network(root),
         })
     }
 
@@ -449,6 +454,23 @@ impl Pieces<'_> {
         }
         all
     }
+}
+
+/// The clients; with given tokens and none, the one the tokens were issued to.
+fn acting(clients: Vec<(Span, Client)>, login: &Login) -> Vec<Client> {
+    let mut clients: Vec<Client> = clients.into_iter().map(|(_, client)| client).collect();
+    if clients.is_empty() && login.driver == Driver::Tokens {
+        clients.push(Client {
+            name: "a".to_owned(),
+            register: false,
+            id: Some("given".to_owned()),
+            secret: None,
+            auth: ClientAuth::None,
+            kind: ClientKind::Public,
+            redirect_uris: Vec::new(),
+        });
+    }
+    clients
 }
 
 fn all(endpoints: &Endpoints) -> impl Iterator<Item = &str> {

@@ -80,6 +80,7 @@ pub fn target(facts: &Facts) -> Target {
         rar: facts.rar.clone(),
         params: Vec::new(),
         hosts: Vec::new(),
+        network: crate::transport::Network::default(),
     }
 }
 
@@ -144,6 +145,7 @@ fn login(facts: &Facts) -> Login {
                 ..LoginStep::default()
             },
         ],
+        ..Login::default()
     }
 }
 

@@ -1,12 +1,12 @@
-//! Who takes part: clients, users with their secrets, and how a user logs in.
+//! Who takes part: clients and users with their secrets.
 
 use std::path::Path;
 
 use toml::de::DeValue;
 use url::Url;
 
-use super::load::{is_loopback, nobody, unset};
-use super::model::{Client, ClientAuth, ClientKind, Driver, Login, LoginStep, User};
+use super::load::{is_loopback, unset};
+use super::model::{Client, ClientAuth, ClientKind, User};
 use super::read::{Pieces, SHAPES};
 use crate::reader::{At, Entry, Shape, Span, Table, entries, kind};
 
@@ -200,7 +200,7 @@ impl Pieces<'_> {
     }
 
     /// A value that may be elsewhere: text, `.env` or `.file`. Text is warned about.
-    fn secret(&self, table: &Table<'_, '_>, key: &str, what: &str) -> Option<String> {
+    pub(super) fn secret(&self, table: &Table<'_, '_>, key: &str, what: &str) -> Option<String> {
         let entry = table.entry(key)?;
         if let DeValue::String(text) = entry.value {
             if text.is_empty() {
@@ -222,7 +222,7 @@ impl Pieces<'_> {
     }
 
     /// `{ env = "NAME" }` or `{ file = "path" }`.
-    fn elsewhere(&self, entry: &Entry<'_>, what: &str) -> Option<String> {
+    pub(super) fn elsewhere(&self, entry: &Entry<'_>, what: &str) -> Option<String> {
         let DeValue::Table(table) = entry.value else {
             self.error(&entry.span, format!("{what} is {}", kind(entry.value)))
                 .help(format!(
@@ -269,13 +269,19 @@ impl Pieces<'_> {
     }
 
     fn secret_file(&self, path: &At<&str>) -> Option<String> {
+        self.file_below(path, "a secret is one line of UTF-8 text")
+            .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+    }
+
+    /// The text of a file below the target file's folder.
+    pub(super) fn file_below(&self, path: &At<&str>, what: &str) -> Option<String> {
         let refuse = |message: String, help: &str| {
             self.error(&path.span, message).help(help).report();
             None
         };
         let Some(folder) = self.around.folder else {
             return refuse(
-                "there is no folder to read a secret from".to_owned(),
+                "there is no folder to read a file from".to_owned(),
                 "use .env instead",
             );
         };
@@ -295,19 +301,16 @@ impl Pieces<'_> {
         if !file.starts_with(&folder) {
             return refuse(
                 format!("`{}` is outside the target file's folder", path.value),
-                "put the secret beside the target file (and keep it out of version control), or use .env",
+                "put it beside the target file (and keep secrets out of version control), or use .env",
             );
         }
         match read_secret(&file) {
-            Ok(secret) if secret.is_empty() => refuse(
+            Ok(secret) if secret.trim().is_empty() => refuse(
                 format!("`{}` is empty", path.value),
-                "write the secret into it",
+                "write the value into it",
             ),
             Ok(secret) => Some(secret),
-            Err(why) => refuse(
-                format!("cannot read `{}`: {why}", path.value),
-                "a secret is one line of UTF-8 text",
-            ),
+            Err(why) => refuse(format!("cannot read `{}`: {why}", path.value), what),
         }
     }
 
@@ -368,117 +371,14 @@ impl Pieces<'_> {
         }
         all
     }
-
-    pub(super) fn login(&self, root: &Table<'_, '_>, users: &[User]) -> Login {
-        let Some(table) = root.table("login", "the login", &SHAPES.login) else {
-            return nobody();
-        };
-        let driver = table.word("driver", &["form", "none"], |word| match word {
-            "form" => Some(Driver::Form),
-            "none" => Some(Driver::None),
-            _ => None,
-        });
-        let steps = table.tables("step", "a login step", &SHAPES.step);
-        match (&driver, &steps) {
-            (Some(driver), None) if driver.value == Driver::Form => self
-                .error(&driver.span, "the form driver has no steps")
-                .help("add [[login.step]] with fill and press for every page, or driver = \"none\"")
-                .report(),
-            (Some(driver), Some(_)) if driver.value == Driver::None => self
-                .error(&driver.span, "the driver `none` does no login steps")
-                .help("write driver = \"form\", or remove the steps")
-                .report(),
-            _ => {}
-        }
-        Login {
-            driver: driver.map_or(Driver::Form, |driver| driver.value),
-            steps: steps
-                .unwrap_or_default()
-                .iter()
-                .map(|step| self.login_step(step, users))
-                .collect(),
-        }
-    }
-
-    fn login_step(&self, table: &Table<'_, '_>, users: &[User]) -> LoginStep {
-        let mut fill = Vec::new();
-        for row in table.map("fill").unwrap_or_default() {
-            let DeValue::String(value) = row.value else {
-                self.error(
-                    &row.span,
-                    format!("`{}` is filled with {}", row.key, kind(row.value)),
-                )
-                .help("write a string: \"$user.username\"")
-                .report();
-                continue;
-            };
-            self.user_field(value, &row.span, users);
-            fill.push((row.key.to_owned(), value.to_string()));
-        }
-        let press = table.owned("press");
-        let link = table.owned("link");
-        match (table.entry("press"), table.entry("link")) {
-            (Some(_), Some(link)) => self
-                .error(
-                    &link.key_span,
-                    "a login step both presses a button and follows a link",
-                )
-                .help("make two steps of it")
-                .report(),
-            (None, None) => self
-                .error(&table.span, "a login step that leads nowhere")
-                .help("add press = \"the button's text\", or link = \"the link's text\"")
-                .report(),
-            _ => {}
-        }
-        if let Some(deny) = table.entry("deny")
-            && table.entry("press").is_none()
-        {
-            self.error(
-                &deny.key_span,
-                "`deny` without the button of a user who approves",
-            )
-            .help("add press = \"Approve\"")
-            .report();
-        }
-        LoginStep {
-            fill,
-            press,
-            deny: table.owned("deny"),
-            link,
-        }
-    }
-
-    fn user_field(&self, value: &str, span: &Span, users: &[User]) {
-        let Some(field) = value.strip_prefix("$user.") else {
-            if let Some(rest) = value.strip_prefix('$') {
-                self.error(span, format!("unknown reference `${rest}`"))
-                    .help("a login step can name the user's fields: \"$user.username\"")
-                    .report();
-            }
-            return;
-        };
-        if users.is_empty() {
-            self.error(span, "there is no user to take this from")
-                .help(format!("add [user.a] with {field} = \"…\""))
-                .report();
-        }
-        for user in users {
-            if !user.fields.iter().any(|(name, _)| name == field) {
-                self.error(span, format!("user `{}` has no field `{field}`", user.name))
-                    .suggest(field, user.fields.iter().map(|(name, _)| name.as_str()))
-                    .report();
-            }
-        }
-    }
 }
 
-/// A secret from a file, without the line's end.
+/// A small file.
 fn read_secret(path: &Path) -> std::io::Result<String> {
     use std::io::Read;
     let mut text = String::new();
     std::fs::File::open(path)?
         .take(MAX_SECRET_BYTES)
         .read_to_string(&mut text)?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+    Ok(text)
 }

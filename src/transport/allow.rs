@@ -38,6 +38,11 @@ impl AllowList {
             .collect()
     }
 
+    /// The authorities, `host:port`.
+    pub fn authorities(&self) -> impl Iterator<Item = &str> {
+        self.authorities.iter().map(String::as_str)
+    }
+
     /// Whether this URL's host is among the target's own.
     pub fn contains(&self, url: &Url) -> bool {
         authority(url).is_some_and(|authority| self.authorities.contains(&authority))

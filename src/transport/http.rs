@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Limits, Reply, Request, USER_AGENT};
+use super::{Limits, Network, Reply, Request, USER_AGENT};
 
 /// Two clients: one that reuses connections for reads, one that never does for everything else,
 /// because a request on a reused connection may be resent by the library, and a code must be
@@ -13,19 +13,38 @@ pub(super) struct Http {
 }
 
 impl Http {
-    pub(super) fn new(limits: Limits) -> reqwest::Result<Http> {
+    pub(super) fn new(limits: Limits, network: &Network) -> Result<Http, String> {
+        let alpn: &[&[u8]] = if network.http1_only {
+            &[b"http/1.1"]
+        } else {
+            &[b"h2", b"http/1.1"]
+        };
+        let tls = network.tls(alpn)?;
         let builder = || {
-            reqwest::Client::builder()
+            let ways = network.clone();
+            let mut builder = reqwest::Client::builder()
                 .user_agent(USER_AGENT)
                 .redirect(reqwest::redirect::Policy::none())
                 .retry(reqwest::retry::never())
                 .no_proxy()
                 .referer(false)
-                .connect_timeout(limits.timeout.min(Duration::from_secs(5)))
+                .tls_backend_preconfigured(tls.clone())
+                .connect_timeout(limits.timeout.min(Duration::from_secs(5)));
+            if network.proxy.is_some() {
+                builder = builder.proxy(reqwest::Proxy::custom(move |url| {
+                    ways.proxy_for(url.host_str()?).map(str::to_owned)
+                }));
+            }
+            for (host, address) in &network.resolve {
+                builder = builder.resolve(host, *address);
+            }
+            builder
         };
+        let built =
+            |builder: reqwest::ClientBuilder| builder.build().map_err(|error| error.to_string());
         Ok(Http {
-            reading: builder().build()?,
-            writing: builder().pool_max_idle_per_host(0).build()?,
+            reading: built(builder())?,
+            writing: built(builder().pool_max_idle_per_host(0))?,
         })
     }
 

@@ -6,14 +6,18 @@
 
 pub mod allow;
 mod http;
+pub mod network;
+pub(crate) mod pace;
 mod raw;
 pub mod redact;
 
-use std::sync::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 pub use allow::AllowList;
+pub use network::Network;
+use pace::Pace;
 
 /// What this tool calls itself.
 pub const USER_AGENT: &str = concat!(
@@ -181,21 +185,17 @@ impl Default for Limits {
 /// How a run's requests leave this machine.
 pub struct Transport {
     http: http::Http,
+    way: Arc<raw::Way>,
+    network: Network,
     limits: Limits,
     allow: AllowList,
     began: Instant,
     sent: AtomicU64,
-    pace: Mutex<Pace>,
+    pace: Pace,
 }
 
-/// When the next request may leave.
-struct Pace {
-    gap: Duration,
-    next: Instant,
-}
-
-/// The longest a server can make us wait with Retry-After.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// How often a read is repeated after the server asked for patience.
+const REPEATS: usize = 3;
 
 /// A transport that cannot be set up: the TLS configuration was refused.
 #[derive(Debug, thiserror::Error)]
@@ -209,20 +209,39 @@ impl Transport {
         limits: Limits,
         rate: Option<f64>,
     ) -> Result<Transport, SetupError> {
-        let gap = rate
-            .filter(|rate| *rate > 0.0)
-            .map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate));
+        Transport::through(allow, limits, rate, Network::default())
+    }
+
+    /// The same, over a network of its own kind.
+    ///
+    /// # Errors
+    /// A certificate or key that cannot be used.
+    pub fn through(
+        allow: AllowList,
+        limits: Limits,
+        rate: Option<f64>,
+        network: Network,
+    ) -> Result<Transport, SetupError> {
         Ok(Transport {
-            http: http::Http::new(limits).map_err(|error| SetupError(error.to_string()))?,
+            http: http::Http::new(limits, &network).map_err(SetupError)?,
+            way: Arc::new(raw::Way::new(network.clone())),
+            network,
             limits,
             allow,
             began: Instant::now(),
             sent: AtomicU64::new(0),
-            pace: Mutex::new(Pace {
-                gap,
-                next: Instant::now(),
-            }),
+            pace: Pace::new(rate),
         })
+    }
+
+    /// The network in use.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// How often the server asked for patience (429, 503).
+    pub fn throttled(&self) -> u64 {
+        self.pace.throttled()
     }
 
     /// Requests sent so far.
@@ -252,14 +271,45 @@ impl Transport {
                 raw: false,
             };
         }
-        self.turn().await;
+        let safe = matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS");
+        let mut recorded = self.send_once(request).await;
+        // What changes nothing may be asked for again; anything else is sent exactly once.
+        for _ in 0..REPEATS {
+            match &recorded.reply {
+                Ok(reply) if safe && pace::is_throttling(reply) => {
+                    recorded = self.send_once(recorded.request).await;
+                }
+                _ => break,
+            }
+        }
+        recorded
+    }
+
+    /// Sends one request, and again while the server asks for patience: for set-up and clean-up, where
+    /// nothing is judged.
+    pub async fn send_patiently(&self, request: Request) -> Recorded {
+        let mut recorded = self.send(request).await;
+        for _ in 0..REPEATS {
+            match &recorded.reply {
+                Ok(reply) if pace::is_throttling(reply) => {
+                    recorded = self.send(recorded.request).await;
+                }
+                _ => break,
+            }
+        }
+        recorded
+    }
+
+    async fn send_once(&self, request: Request) -> Recorded {
         let raw = raw::needed(&request);
+        let turn = self.pace.turn().await;
         let started = self.began.elapsed();
         let clock = Instant::now();
-        self.sent.fetch_add(1, Ordering::Relaxed);
         let answer = async {
+            turn?;
+            self.sent.fetch_add(1, Ordering::Relaxed);
             if raw {
-                raw::send(&request, self.limits).await
+                raw::send(&request, self.limits, &self.way).await
             } else {
                 self.http.send(&request, self.limits).await
             }
@@ -272,7 +322,7 @@ impl Transport {
             )),
         };
         if let Ok(reply) = &reply {
-            self.obey(reply);
+            self.pace.obey(reply);
         }
         Recorded {
             request,
@@ -294,11 +344,21 @@ impl Transport {
                 raw: true,
             }];
         }
-        self.turn().await;
+        let turn = self.pace.turn().await;
         let started = self.began.elapsed();
-        self.sent.fetch_add(copies as u64, Ordering::Relaxed);
-        raw::send_together(request, copies, self.limits)
-            .await
+        let answers = match turn {
+            Err(why) => vec![(Err(why), Duration::ZERO)],
+            Ok(()) => {
+                self.sent.fetch_add(copies as u64, Ordering::Relaxed);
+                raw::send_together(request, copies, self.limits, &self.way).await
+            }
+        };
+        for (reply, _) in &answers {
+            if let Ok(reply) = reply {
+                self.pace.obey(reply);
+            }
+        }
+        answers
             .into_iter()
             .map(|(reply, took)| Recorded {
                 request: request.clone(),
@@ -308,36 +368,5 @@ impl Transport {
                 raw: true,
             })
             .collect()
-    }
-
-    /// Waits for the rate limit, and for what a Retry-After asked.
-    async fn turn(&self) {
-        let at = {
-            let mut pace = match self.pace.lock() {
-                Ok(pace) => pace,
-                Err(poisoned) => poisoned.into_inner(),
-            };
-            let at = pace.next.max(Instant::now());
-            pace.next = at + pace.gap;
-            at
-        };
-        tokio::time::sleep_until(at.into()).await;
-    }
-
-    /// Moves the next turn back when the server asks for patience (RFC 9110 §10.2.3).
-    fn obey(&self, reply: &Reply) {
-        if !matches!(reply.status, 429 | 503) {
-            return;
-        }
-        let Some(seconds) = reply
-            .header("retry-after")
-            .and_then(|value| value.trim().parse::<u64>().ok())
-        else {
-            return;
-        };
-        let until = Instant::now() + Duration::from_secs(seconds).min(LONGEST_WAIT);
-        if let Ok(mut pace) = self.pace.lock() {
-            pace.next = pace.next.max(until);
-        }
     }
 }

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::{self, pki_types::ServerName};
+use tokio_rustls::rustls::ClientConfig;
+use tokio_rustls::rustls::pki_types::ServerName;
 use url::Url;
 
-use super::{Limits, Reply, Request, USER_AGENT};
+use super::{Limits, Network, Reply, Request, USER_AGENT};
 
 /// Whether reqwest would change or refuse something of this request.
 pub(super) fn needed(request: &Request) -> bool {
@@ -30,6 +31,29 @@ pub(super) fn needed(request: &Request) -> bool {
         .iter()
         .any(|(name, _)| name.eq_ignore_ascii_case("host"));
     !same || !headers_ok || duplicate_host
+}
+
+/// The network, and the TLS configuration once it was needed.
+pub(super) struct Way {
+    network: Network,
+    tls: OnceLock<Result<Arc<ClientConfig>, String>>,
+}
+
+impl Way {
+    pub(super) fn new(network: Network) -> Way {
+        Way {
+            network,
+            tls: OnceLock::new(),
+        }
+    }
+
+    fn tls(&self) -> Result<TlsConnector, String> {
+        self.tls
+            .get_or_init(|| self.network.tls(&[]).map(Arc::new))
+            .clone()
+            .map(TlsConnector::from)
+            .map_err(|why| format!("TLS cannot be set up: {why}"))
+    }
 }
 
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -94,41 +118,90 @@ fn encode(request: &Request, parts: &Parts) -> Vec<u8> {
     bytes
 }
 
-async fn connect(parts: &Parts) -> Result<Box<dyn Stream>, String> {
-    let tcp = TcpStream::connect((parts.host.as_str(), parts.port))
-        .await
-        .map_err(|error| format!("cannot connect: {error}"))?;
-    tcp.set_nodelay(true).ok();
+/// A connection to the server, or (for plain http) to the proxy, which then wants the whole URL.
+async fn connect(parts: &mut Parts, way: &Way) -> Result<Box<dyn Stream>, String> {
+    let network = &way.network;
+    let tcp = match network.proxy_for(&parts.host) {
+        None => match network.address_of(&parts.host, parts.port) {
+            Some(address) => dial(address).await?,
+            None => dial((parts.host.as_str(), parts.port)).await?,
+        },
+        Some(proxy) => {
+            let proxy = super::network::check_proxy(proxy)?;
+            let host = proxy
+                .host_str()
+                .unwrap_or_default()
+                .trim_matches(['[', ']']);
+            let tcp = dial((host, proxy.port_or_known_default().unwrap_or(80)))
+                .await
+                .map_err(|why| format!("the proxy: {why}"))?;
+            if parts.tls {
+                tunnel(tcp, parts, &proxy).await?
+            } else {
+                parts.target = format!("http://{}{}", parts.authority, parts.target);
+                tcp
+            }
+        }
+    };
     if !parts.tls {
         return Ok(Box::new(tcp));
     }
     let name = ServerName::try_from(parts.host.clone())
         .map_err(|_| format!("not a TLS server name: {}", parts.host))?;
-    let stream = tls()?
+    let stream = way
+        .tls()?
         .connect(name, tcp)
         .await
         .map_err(|error| format!("TLS failed: {error}"))?;
     Ok(Box::new(stream))
 }
 
-/// The TLS configuration, made once; the platform's verifier decides, as with the ordinary transport.
-fn tls() -> Result<TlsConnector, String> {
-    static CONFIG: OnceLock<Result<Arc<rustls::ClientConfig>, String>> = OnceLock::new();
-    CONFIG
-        .get_or_init(|| {
-            use rustls_platform_verifier::BuilderVerifierExt;
-            let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-            let config = rustls::ClientConfig::builder_with_provider(provider)
-                .with_safe_default_protocol_versions()
-                .map_err(|error| error.to_string())?
-                .with_platform_verifier()
-                .map_err(|error| error.to_string())?
-                .with_no_client_auth();
-            Ok(Arc::new(config))
-        })
-        .clone()
-        .map(TlsConnector::from)
-        .map_err(|error| format!("TLS cannot be set up: {error}"))
+async fn dial(address: impl tokio::net::ToSocketAddrs) -> Result<TcpStream, String> {
+    let tcp = TcpStream::connect(address)
+        .await
+        .map_err(|error| format!("cannot connect: {error}"))?;
+    tcp.set_nodelay(true).ok();
+    Ok(tcp)
+}
+
+/// CONNECT (RFC 9110 §9.3.6).
+async fn tunnel(mut tcp: TcpStream, parts: &Parts, proxy: &Url) -> Result<TcpStream, String> {
+    use base64::Engine as _;
+    const LONGEST_HEAD: usize = 16 << 10;
+    let host = if parts.host.contains(':') {
+        format!("[{}]:{}", parts.host, parts.port)
+    } else {
+        format!("{}:{}", parts.host, parts.port)
+    };
+    let mut head =
+        format!("CONNECT {host} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {USER_AGENT}\r\n");
+    if !proxy.username().is_empty() {
+        let pair = format!(
+            "{}:{}",
+            proxy.username(),
+            proxy.password().unwrap_or_default()
+        );
+        let pair = base64::engine::general_purpose::STANDARD.encode(pair);
+        head.push_str(&format!("Proxy-Authorization: Basic {pair}\r\n"));
+    }
+    head.push_str("\r\n");
+    let broke = |error: std::io::Error| format!("the proxy broke off: {error}");
+    tcp.write_all(head.as_bytes()).await.map_err(broke)?;
+    let mut answer = Vec::new();
+    // Byte by byte: nothing that belongs to the tunnel may be taken.
+    while !answer.ends_with(b"\r\n\r\n") {
+        let byte = tcp.read_u8().await.map_err(broke)?;
+        answer.push(byte);
+        if answer.len() > LONGEST_HEAD {
+            return Err("the proxy's answer does not end".to_owned());
+        }
+    }
+    let line = String::from_utf8_lossy(&answer);
+    let line = line.lines().next().unwrap_or_default();
+    match line.split(' ').nth(1) {
+        Some(status) if status.starts_with('2') => Ok(tcp),
+        _ => Err(format!("the proxy refused: {line}")),
+    }
 }
 
 async fn read(stream: &mut dyn Stream, head_only: bool, limits: Limits) -> Result<Reply, String> {
@@ -173,9 +246,9 @@ async fn read(stream: &mut dyn Stream, head_only: bool, limits: Limits) -> Resul
 }
 
 /// Sends one request on a connection of its own.
-pub(super) async fn send(request: &Request, limits: Limits) -> Result<Reply, String> {
-    let parts = parts(&request.url)?;
-    let mut stream = connect(&parts).await?;
+pub(super) async fn send(request: &Request, limits: Limits, way: &Way) -> Result<Reply, String> {
+    let mut parts = parts(&request.url)?;
+    let mut stream = connect(&mut parts, way).await?;
     stream
         .write_all(&encode(request, &parts))
         .await
@@ -189,16 +262,18 @@ pub(super) async fn send_together(
     request: &Request,
     copies: usize,
     limits: Limits,
+    way: &Arc<Way>,
 ) -> Vec<(Result<Reply, String>, Duration)> {
     let barrier = Arc::new(tokio::sync::Barrier::new(copies.max(1)));
     let tasks: Vec<_> = (0..copies)
         .map(|_| {
             let request = request.clone();
+            let way = Arc::clone(way);
             let barrier = Arc::clone(&barrier);
             tokio::spawn(async move {
                 let clock = Instant::now();
                 let work = async {
-                    let prepared = prepare(&request).await;
+                    let prepared = prepare(&request, &way).await;
                     barrier.wait().await;
                     let (mut stream, last) = prepared?;
                     stream
@@ -225,9 +300,9 @@ pub(super) async fn send_together(
     answers
 }
 
-async fn prepare(request: &Request) -> Result<(Box<dyn Stream>, Vec<u8>), String> {
-    let parts = parts(&request.url)?;
-    let mut stream = connect(&parts).await?;
+async fn prepare(request: &Request, way: &Way) -> Result<(Box<dyn Stream>, Vec<u8>), String> {
+    let mut parts = parts(&request.url)?;
+    let mut stream = connect(&mut parts, way).await?;
     let mut bytes = encode(request, &parts);
     let last = bytes.split_off(bytes.len().saturating_sub(1));
     stream

@@ -233,18 +233,20 @@ impl Redactor {
             url: self.redact(&request.url),
             request: message(request.headers.clone(), &request.body),
             status: reply.map(|reply| reply.status),
-            response: reply.map(|reply| {
-                message(
-                    reply
-                        .headers
-                        .iter()
-                        .map(|(name, value)| {
-                            (name.clone(), String::from_utf8_lossy(value).into_owned())
-                        })
-                        .collect(),
-                    &reply.body,
-                )
-            }),
+            response: reply
+                .map(|reply| {
+                    message(
+                        reply
+                            .headers
+                            .iter()
+                            .map(|(name, value)| {
+                                (name.clone(), String::from_utf8_lossy(value).into_owned())
+                            })
+                            .collect(),
+                        &reply.body,
+                    )
+                })
+                .map(|message| with_picture(message, reply)),
             error: recorded.reply.as_ref().err().map(|text| self.redact(text)),
             started_ms: recorded.started.as_millis() as u64,
             duration_us: recorded.took.as_micros() as u64,
@@ -267,6 +269,18 @@ impl Redactor {
         line.push_str(&self.shell_word(&request.url));
         line
     }
+}
+
+/// A picture goes into the evidence whole, as a data URL.
+fn with_picture(mut message: Message, reply: Option<&Reply>) -> Message {
+    const LARGEST: usize = 1 << 20;
+    if let Some(reply) = reply.filter(|reply| reply.media_type() == "image/png")
+        && reply.body.len() <= LARGEST
+    {
+        let picture = base64::engine::general_purpose::STANDARD.encode(&reply.body);
+        message.body = format!("data:image/png;base64,{picture}");
+    }
+    message
 }
 
 fn shorten(body: &[u8]) -> String {

@@ -5,5 +5,6 @@ mod hostile_files;
 mod real_servers;
 mod right_files;
 mod servers;
+mod staging;
 mod suites;
 mod wrong_files;

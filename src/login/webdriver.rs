@@ -1,0 +1,282 @@
+//! The few WebDriver commands that a login needs (W3C WebDriver, and chromedriver's own for the log and
+//! for DevTools). JSON over HTTP to a chromedriver on loopback that is started here and ended with us.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+/// The key under which WebDriver names an element.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+/// From the start of chromedriver to its port, and for one command.
+const START: Duration = Duration::from_secs(20);
+const COMMAND: Duration = Duration::from_secs(30);
+
+/// A chromedriver with one session.
+pub(super) struct WebDriver {
+    port: u16,
+    session: String,
+    http: reqwest::Client,
+    process: Child,
+}
+
+/// A command that failed: WebDriver's error code and message.
+#[derive(Debug)]
+pub(super) struct Problem {
+    /// `stale element reference`, `no such element`, …
+    pub code: String,
+    /// In words.
+    pub message: String,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let first = self.message.lines().next().unwrap_or_default();
+        write!(out, "{}: {first}", self.code)
+    }
+}
+
+/// An element of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Element(String);
+
+impl Element {
+    /// From a script's result.
+    pub(super) fn read(value: &Value) -> Option<Element> {
+        Some(Element(value.get(ELEMENT)?.as_str()?.to_owned()))
+    }
+
+    /// As a script's argument.
+    pub(super) fn argument(&self) -> Value {
+        json!({ ELEMENT: self.0 })
+    }
+}
+
+impl WebDriver {
+    /// Starts chromedriver and a browser with these arguments.
+    ///
+    /// # Errors
+    /// What is missing and how to get it.
+    pub(super) async fn start(arguments: &[String]) -> Result<WebDriver, String> {
+        let program = std::env::var("CHROMEDRIVER").unwrap_or_else(|_| "chromedriver".to_owned());
+        let mut process = Command::new(&program)
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|why| {
+                format!(
+                    "the browser driver needs chromedriver, and `{program}` cannot be started ({why}): install it \
+                     (Debian: apt-get install chromium chromium-driver), or set CHROMEDRIVER to its path"
+                )
+            })?;
+        let port = match process.stdout.take() {
+            Some(out) => tokio::task::spawn_blocking(move || port_of(out))
+                .await
+                .ok()
+                .flatten(),
+            None => None,
+        };
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .timeout(COMMAND)
+            .build();
+        let (Some(port), Ok(http)) = (port, http) else {
+            let _ = process.kill();
+            let _ = process.wait();
+            return Err(format!("`{program}` did not say on which port it listens"));
+        };
+        let mut driver = WebDriver {
+            port,
+            session: String::new(),
+            http,
+            process,
+        };
+        let mut options = json!({ "args": arguments });
+        if let (Some(options), Some(binary)) = (options.as_object_mut(), browser()) {
+            options.insert("binary".to_owned(), Value::String(binary));
+        }
+        let wanted = json!({ "capabilities": { "alwaysMatch": {
+            "browserName": "chrome",
+            // Pages are looked at while they load: one hanging picture must not stop a login.
+            "pageLoadStrategy": "none",
+            "unhandledPromptBehavior": "dismiss",
+            "goog:loggingPrefs": { "performance": "ALL" },
+            "goog:chromeOptions": options,
+        }}});
+        let session = driver
+            .call(reqwest::Method::POST, "/session", Some(wanted))
+            .await
+            .map_err(|why| format!("chromedriver cannot start a browser: {why}"))?;
+        driver.session = session
+            .get("sessionId")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
+        Ok(driver)
+    }
+
+    async fn call(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<Value, Problem> {
+        let transport = |why: reqwest::Error| Problem {
+            code: "no answer".to_owned(),
+            message: why.to_string(),
+        };
+        let mut request = self
+            .http
+            .request(method, format!("http://127.0.0.1:{}{path}", self.port));
+        if let Some(body) = body {
+            request = request
+                .header("content-type", "application/json")
+                .body(body.to_string());
+        }
+        let response = request.send().await.map_err(transport)?;
+        let ok = response.status().is_success();
+        let bytes = response.bytes().await.map_err(transport)?;
+        let mut answer: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        let value = answer
+            .get_mut("value")
+            .map(Value::take)
+            .unwrap_or(Value::Null);
+        if ok {
+            return Ok(value);
+        }
+        let text = |name: &str| {
+            value
+                .get(name)
+                .and_then(Value::as_str)
+                .unwrap_or("unknown")
+                .to_owned()
+        };
+        Err(Problem {
+            code: text("error"),
+            message: text("message"),
+        })
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Result<Value, Problem> {
+        let path = format!("/session/{}{path}", self.session);
+        self.call(reqwest::Method::POST, &path, Some(body)).await
+    }
+
+    async fn get(&self, path: &str) -> Result<Value, Problem> {
+        let path = format!("/session/{}{path}", self.session);
+        self.call(reqwest::Method::GET, &path, None).await
+    }
+
+    /// Goes to an address, without waiting for the page.
+    pub(super) async fn open(&self, url: &str) -> Result<(), Problem> {
+        self.post("/url", json!({ "url": url })).await.map(drop)
+    }
+
+    /// The address of the page.
+    pub(super) async fn url(&self) -> Result<String, Problem> {
+        let value = self.get("/url").await?;
+        Ok(value.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Runs a script in the page.
+    pub(super) async fn script(&self, script: &str, arguments: Value) -> Result<Value, Problem> {
+        let body = json!({ "script": script, "args": arguments });
+        self.post("/execute/sync", body).await
+    }
+
+    /// Types into an element.
+    pub(super) async fn type_into(&self, element: &Element, text: &str) -> Result<(), Problem> {
+        let path = format!("/element/{}/value", element.0);
+        self.post(&path, json!({ "text": text })).await.map(drop)
+    }
+
+    /// Clicks an element.
+    pub(super) async fn click(&self, element: &Element) -> Result<(), Problem> {
+        let path = format!("/element/{}/click", element.0);
+        self.post(&path, json!({})).await.map(drop)
+    }
+
+    /// A picture of the page, PNG.
+    pub(super) async fn screenshot(&self) -> Option<Vec<u8>> {
+        use base64::Engine as _;
+        let value = self.get("/screenshot").await.ok()?;
+        base64::engine::general_purpose::STANDARD
+            .decode(value.as_str()?)
+            .ok()
+    }
+
+    /// What the browser did since the last call: DevTools events.
+    pub(super) async fn events(&self) -> Vec<Value> {
+        let entries = self
+            .post("/se/log", json!({ "type": "performance" }))
+            .await
+            .unwrap_or(Value::Null);
+        let entries = entries.as_array().cloned().unwrap_or_default();
+        entries
+            .iter()
+            .filter_map(|entry| {
+                let text = entry.get("message")?.as_str()?;
+                let mut event: Value = serde_json::from_str(text).ok()?;
+                event.get_mut("message").map(Value::take)
+            })
+            .collect()
+    }
+
+    /// A DevTools command.
+    pub(super) async fn devtools(&self, command: &str, params: Value) -> Result<Value, Problem> {
+        let body = json!({ "cmd": command, "params": params });
+        self.post("/goog/cdp/execute", body).await
+    }
+}
+
+impl Drop for WebDriver {
+    /// Ends the browser, then chromedriver: killing the latter alone would leave the former behind.
+    fn drop(&mut self) {
+        if !self.session.is_empty()
+            && let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", self.port))
+        {
+            let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
+            let _ = write!(
+                stream,
+                "DELETE /session/{} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n",
+                self.session, self.port
+            );
+            let mut answer = [0_u8; 512];
+            let _ = stream.read(&mut answer);
+        }
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The port in chromedriver's first lines. Reads on afterwards, so that chromedriver is never held up.
+fn port_of(out: impl std::io::Read + Send + 'static) -> Option<u16> {
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(out).lines().map_while(Result::ok) {
+            if let Some((_, rest)) = line.split_once("started successfully on port ") {
+                let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+                let _ = send.send(digits.parse::<u16>().ok());
+            }
+        }
+    });
+    receive.recv_timeout(START).ok().flatten()
+}
+
+/// The browser: `CHROME`, or the first that is installed; chromedriver looks further.
+fn browser() -> Option<String> {
+    if let Ok(named) = std::env::var("CHROME") {
+        return Some(named);
+    }
+    let folders = std::env::var_os("PATH")?;
+    ["chromium", "chromium-browser", "google-chrome"]
+        .iter()
+        .flat_map(|name| std::env::split_paths(&folders).map(move |folder| folder.join(name)))
+        .find(|path| path.is_file())
+        .map(|path| path.display().to_string())
+}

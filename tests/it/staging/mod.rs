@@ -1,0 +1,4 @@
+//! Somebody else's server: login drivers, manners, networks.
+
+mod drivers;
+mod odd;
