@@ -10,9 +10,7 @@ use super::{Found, Look, look};
 use crate::flow::scene::Logged;
 use crate::flow::{Answer, How, Outcome};
 use crate::suite::model::{User, Verb};
-use crate::target::model::{
-    Client, ClientAuth, ClientKind, Driver, Endpoints, Login, Resource, Target,
-};
+use crate::target::model::{Client, ClientAuth, ClientKind, Endpoints, Login, Resource, Target};
 use crate::transport::{Recorded, Reply, Request};
 
 /// A target at `https://as.example/t` with client `a`, resources `a` and `b`, and what happened.
@@ -384,15 +382,13 @@ fn target() -> Target {
         }],
         resources: vec![resource("a"), resource("b")],
         users: Vec::new(),
-        login: Login {
-            driver: Driver::Form,
-            steps: Vec::new(),
-        },
+        login: Login::default(),
         policy: crate::target::load::silent(),
         endpoints: Endpoints::default(),
         introspection_client: None,
         rar: Vec::new(),
         params: Vec::new(),
         hosts: Vec::new(),
+        network: crate::transport::Network::default(),
     }
 }

@@ -202,6 +202,9 @@ fn encode(method: &str, enctype: &str, action: String, pairs: &[(&str, &str)]) -
 
 /// Whether a box or radio button is to be ticked: its value or label is named, or `true`.
 fn ticked(field: &Field, wanted: &str) -> bool {
+    if wanted.is_empty() {
+        return false;
+    }
     wanted == field.value
         || field.label.eq_ignore_ascii_case(wanted)
         || (field.kind == "checkbox" && matches!(wanted, "true" | "on"))
