@@ -33,8 +33,9 @@ impl Pieces<'_> {
         });
         let kind = driver.as_ref().map_or(Driver::Form, |driver| driver.value);
         let steps = table.tables("step", "a login step", &SHAPES.step);
-        let span = driver.as_ref().map_or(&table.span, |driver| &driver.span);
-        self.driver_has_what_it_needs(kind, span, &table, steps.is_some());
+        if let Some(driver) = &driver {
+            self.driver_has_what_it_needs(kind, &driver.span, &table, steps.is_some());
+        }
         let usual = Login::default();
         let timeout = table
             .duration("timeout", LONGEST_LOGIN)

@@ -105,8 +105,10 @@ fn a_case_without_each_has_one_unnamed_variant() {
 #[test]
 fn a_target_may_use_every_key_of_its_schema() {
     let text = read("fixtures/right/target.toml");
+    let more = read("fixtures/right/target-json.toml");
     for key in keys("target") {
-        let used = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+        let used = [text.as_str(), &more].join("\n");
+        let used = used.split(|c: char| !(c.is_alphanumeric() || c == '_'));
         assert!(
             used.into_iter().any(|word| word == key),
             "{key} is not tried"
@@ -155,9 +157,56 @@ fn a_target_may_use_every_key_of_its_schema() {
 }
 
 #[test]
+fn a_login_by_api_and_a_network_are_read() {
+    let loaded = load_target("json.toml", &read("fixtures/right/target-json.toml"));
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    let target = loaded.target;
+    let login = &target.login;
+    assert_eq!(
+        (login.driver, login.timeout),
+        (Driver::Json, Duration::from_secs(30))
+    );
+    assert!(login.share_session && !login.open && login.can_deny());
+    assert_eq!(
+        login.tokens,
+        [("a".to_owned(), "value of ACCESS_TOKEN".to_owned())]
+    );
+    assert_eq!(
+        login.hook.as_ref().unwrap().command,
+        ["./code.sh", "--newest"]
+    );
+    let calls: Vec<&str> = login
+        .steps
+        .iter()
+        .map(|step| step.call.as_ref().unwrap().method.as_str())
+        .collect();
+    assert_eq!(calls, ["GET", "PUT", "POST", "OPEN"]);
+    let body = login.steps[1].call.as_ref().unwrap().body.as_ref().unwrap();
+    assert_eq!(
+        (&body["remember"], &body["days"]),
+        (&false.into(), &30.into())
+    );
+    let network = &target.network;
+    assert!(network.http1_only && network.identity.is_some());
+    assert_eq!(network.ca, b"from the file\n");
+    let address = network.address_of("login.example", 443).unwrap();
+    assert_eq!(address.to_string(), "[::1]:8443");
+}
+
+#[test]
 fn the_examples_in_the_documents_load() {
     let targets = read("docs/targets.md");
     load_target("docs.toml", block(&targets));
+    // Its other examples are parts: a login, a network.
+    let login = format!(
+        "{}{}",
+        block(&targets).split("[login]").next().unwrap(),
+        nth_block(&targets, 1)
+    );
+    load_target(
+        "docs-login.toml",
+        &login.replace("$user.email", "$user.username"),
+    );
     let suites = read("docs/suites.md");
     let known = Known {
         checks: &[],
@@ -169,7 +218,11 @@ fn the_examples_in_the_documents_load() {
 
 /// The first TOML block of a document.
 fn block(document: &str) -> &str {
-    let (_, rest) = document.split_once("```toml\n").unwrap();
+    nth_block(document, 0)
+}
+
+fn nth_block(document: &str, number: usize) -> &str {
+    let rest = document.split("```toml\n").nth(number + 1).unwrap();
     rest.split_once("```").unwrap().0
 }
 
