@@ -5,7 +5,8 @@ mod support;
 
 use oauthspec_refserver::Fault;
 use probe::{
-    authorization, documents, redirect_uri, registration, resource_server, token_endpoint,
+    authorization, documents, redirect_uri, registration, resource_server, revocation,
+    token_endpoint,
 };
 use support::{Browser, Target, start};
 
@@ -24,6 +25,9 @@ async fn shows(t: &Target, fault: Fault) -> Option<bool> {
         return Some(shown);
     }
     if let Some(shown) = resource_server::shows(t, fault).await {
+        return Some(shown);
+    }
+    if let Some(shown) = revocation::shows(t, fault).await {
         return Some(shown);
     }
     registration::shows(t, fault).await

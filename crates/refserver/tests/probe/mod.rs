@@ -7,4 +7,5 @@ pub mod documents;
 pub mod redirect_uri;
 pub mod registration;
 pub mod resource_server;
+pub mod revocation;
 pub mod token_endpoint;
