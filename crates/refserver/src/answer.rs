@@ -16,7 +16,6 @@ pub(crate) struct Target<'a> {
 
 /// The authorization response after an approval (RFC 6749 §4.1.2).
 pub(crate) fn success(app: &App, request: &Request, user: usize, status: StatusCode) -> Response {
-    let user = request.chosen.unwrap_or(user);
     let mut pairs: Vec<(&str, String)> = Vec::new();
     {
         let mut db = app.db();

@@ -36,8 +36,8 @@ pub(crate) struct Request {
     pub implicit: bool,
     pub hybrid: bool,
     pub fragment: bool,
-    /// The subject somebody who is not the user has chosen; by fault only.
-    pub chosen: Option<usize>,
+    /// The subject a parameter has chosen; by fault only.
+    pub chosen: Option<String>,
 }
 
 /// Why a request goes no further, as it is told to the client.
@@ -400,18 +400,23 @@ fn resources(app: &App, params: &Params) -> Result<Vec<String>, Stop> {
 }
 
 /// The subject a parameter names. Nothing but a login may choose the subject, so this is `None` on a correct server.
-fn chosen_subject(app: &App, params: &Params) -> Option<usize> {
+fn chosen_subject(app: &App, params: &Params) -> Option<String> {
+    // Whoever is named becomes the subject, known or not.
+    let subject = |name: &str| match app.user_named(name).and_then(|user| app.users.get(user)) {
+        Some(user) => user.sub.clone(),
+        None => name.to_owned(),
+    };
     let by_hint = || {
         params
             .get("login_hint")
             .filter(|_| app.broken(Fault::LoginHintChoosesSubject))
-            .and_then(|name| app.user_named(name))
+            .map(subject)
     };
     let by_user_id = || {
         params
             .get("user_id")
             .filter(|_| app.broken(Fault::UserIdChoosesSubject))
-            .and_then(|name| app.user_named(name))
+            .map(subject)
     };
     let by_claims = || {
         let claims: Value = params
@@ -425,13 +430,13 @@ fn chosen_subject(app: &App, params: &Params) -> Option<usize> {
             .get("value")
             .or_else(|| sub.pointer("/values/0"))
             .unwrap_or(sub);
-        app.user_named(value.as_str()?)
+        Some(subject(value.as_str()?))
     };
     let by_id_token = || {
         let token = params
             .get("id_token_hint")
             .filter(|_| app.broken(Fault::IdTokenHintChoosesSubject))?;
-        app.user_named(jose::Token::parse(token).ok()?.claim_str("sub")?)
+        Some(subject(jose::Token::parse(token).ok()?.claim_str("sub")?))
     };
     by_hint()
         .or_else(by_user_id)

@@ -86,7 +86,7 @@ pub(crate) fn checked(
     {
         return fail("invalid_client_metadata", "unknown metadata");
     }
-    if members.contains_key("software_statement") && !app.broken(Fault::DcrStatementUnchecked) {
+    if members.contains_key("software_statement") {
         return fail(
             "unapproved_software_statement",
             "no software statement is trusted here",
@@ -253,9 +253,7 @@ fn redirect_uri(app: &App, uri: &str) -> Result<(), Fail> {
         Problem::PlainHttp => app.broken(Fault::DcrHttp),
         Problem::Userinfo => app.broken(Fault::DcrUserinfo),
         Problem::Relative => app.broken(Fault::DcrRelative),
-        Problem::PrivateSchemeWithoutDot => {
-            app.broken(Fault::DcrPrivateScheme) || app.broken(Fault::DcrScript)
-        }
+        Problem::PrivateSchemeWithoutDot => app.broken(Fault::DcrPrivateScheme),
         Problem::Wildcard => app.broken(Fault::DcrWildcard),
         _ => false,
     };

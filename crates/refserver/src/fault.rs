@@ -92,7 +92,7 @@ faults! {
     ApproveAfterDeny "approve-after-deny" ["authz.interaction-single-use"] "After a denial the same page can still be approved.";
     InteractionRace "interaction-race" ["authz.interaction-single-use"] "The approval is checked and marked in two steps: parallel submits give several codes.";
     InteractionAnyBrowser "interaction-any-browser" ["authz.interaction-single-use", "authz.consent-csrf"] "An interaction is not bound to the browser that began it.";
-    ConsentWithoutCsrf "consent-without-csrf" ["authz.consent-csrf"] "The consent form's hidden token is not checked, so another site can submit it.";
+    ConsentWithoutCsrf "consent-without-csrf" ["authz.consent-csrf", "http.session-cookies"] "Another site can submit the consent form: its hidden token is not checked and the session cookie has no SameSite.";
     DenialApproves "denial-approves" ["authz.denial"] "The deny button gives a code too.";
     PromptNoneCode "prompt-none-code" ["authz.prompt-none-safe"] "prompt=none without a session gives a code for the first user.";
     PromptNoneSkipsConsent "prompt-none-skips-consent" ["authz.prompt-none-safe"] "prompt=none with a session gives a code though nothing was ever consented to.";
@@ -369,7 +369,6 @@ faults! {
     DcrTypesUnchecked "dcr-types-unchecked" ["dcr.metadata-errors"] "Metadata of the wrong type is passed over instead of refused.";
     DcrUnknownRefused "dcr-unknown-refused" ["dcr.unknown-ignored"] "Unknown client metadata is an error.";
     DcrScopeAll "dcr-scope-all" ["dcr.scope-bounded"] "Every client is registered for every scope, whatever it asked for.";
-    DcrStatementUnchecked "dcr-statement-unchecked" ["dcr.software-statement"] "A software_statement is decoded and believed, its signature unchecked.";
     DcrNameUnescaped "dcr-name-unescaped" ["dcr.consent-injection"] "The consent page prints client_name as HTML.";
     DcrLogoFetched "dcr-logo-fetched" ["dcr.fetch-ssrf"] "logo_uri is fetched when a client registers.";
     DcrPolicyFetched "dcr-policy-fetched" ["dcr.fetch-ssrf"] "policy_uri and tos_uri are fetched when a client registers.";

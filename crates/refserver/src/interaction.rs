@@ -36,10 +36,10 @@ pub(crate) fn session(app: &App, headers: &HeaderMap) -> Option<(String, Session
 }
 
 fn set_cookie(app: &App, response: &mut Response, id: &str) {
-    let rules = if app.broken(Fault::SessionCookieOpen) {
-        "Path=/"
-    } else {
-        "Path=/; HttpOnly; SameSite=Lax"
+    let rules = match () {
+        () if app.broken(Fault::SessionCookieOpen) => "Path=/",
+        () if app.broken(Fault::ConsentWithoutCsrf) => "Path=/; HttpOnly",
+        () => "Path=/; HttpOnly; SameSite=Lax",
     };
     http::set(
         response,

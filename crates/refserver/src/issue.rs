@@ -25,6 +25,10 @@ pub(crate) fn secret(prefix: &str) -> String {
 /// Opens the grant a user has just approved.
 pub(crate) fn open_grant(app: &App, db: &mut Db, request: &Request, user: usize) -> u64 {
     let id = db.next_serial();
+    let own = app
+        .users
+        .get(user)
+        .map_or_else(String::new, |user| user.sub.clone());
     let resources = match () {
         () if app.broken(Fault::AudienceMissing) => Vec::new(),
         () if app.broken(Fault::AudienceAll) => app.resource_ids(),
@@ -33,11 +37,7 @@ pub(crate) fn open_grant(app: &App, db: &mut Db, request: &Request, user: usize)
     let grant = Grant {
         client: request.client.id.clone(),
         user: Some(user),
-        sub: app
-            .users
-            .get(user)
-            .map(|user| user.sub.clone())
-            .unwrap_or_default(),
+        sub: request.chosen.clone().unwrap_or(own),
         scopes: request.scopes.clone(),
         resources,
         details: request.details.clone(),

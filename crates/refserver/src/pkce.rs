@@ -93,7 +93,7 @@ pub(crate) fn check<'c>(
     {
         return Ok(());
     }
-    if app.broken(Fault::PkceVerifierOfOther) {
+    if app.broken(Fault::PkceVerifierOfOther) && well_formed(app, verifier) {
         let other = pending
             .filter(|other| other.client == code.client)
             .any(|other| other.challenge.as_ref().is_some_and(|c| fits(c, verifier)));
@@ -128,15 +128,19 @@ fn fits(challenge: &Challenge, verifier: &str) -> bool {
 
 /// The comparisons that let more than the one verifier through. A hash cannot be compared kindly, so these look for a verifier nearby that fits.
 fn kind_comparison(app: &App, challenge: &Challenge, verifier: &str, params: &Params) -> bool {
+    let sound = |verifier: &str| well_formed(app, verifier) && fits(challenge, verifier);
     (app.broken(Fault::PkceChallengeAsVerifier) && verifier == challenge.value)
         || (app.broken(Fault::PkceMethodAtToken)
             && params.get("code_challenge_method") == Some("plain")
             && verifier == challenge.value)
-        || (app.broken(Fault::PkceVerifierTrimmed) && fits(challenge, verifier.trim()))
-        || (app.broken(Fault::PkceVerifierPadded)
-            && fits(challenge, verifier.trim_end_matches('=')))
-        || (app.broken(Fault::PkceVerifierNear) && near(challenge, verifier))
-        || (app.broken(Fault::PkceVerifierCase) && near_case(challenge, verifier))
+        || (app.broken(Fault::PkceVerifierTrimmed) && sound(verifier.trim()))
+        || (app.broken(Fault::PkceVerifierPadded) && sound(verifier.trim_end_matches('=')))
+        || (app.broken(Fault::PkceVerifierNear)
+            && well_formed(app, verifier)
+            && near(challenge, verifier))
+        || (app.broken(Fault::PkceVerifierCase)
+            && well_formed(app, verifier)
+            && near_case(challenge, verifier))
 }
 
 /// Whether the verifier fits with one character replaced.

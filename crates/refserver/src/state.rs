@@ -254,7 +254,9 @@ impl App {
     pub fn wants_jwt(&self, audience: &[String]) -> bool {
         self.face.resources.iter().any(|resource| {
             resource.format == crate::face::Format::Jwt
-                && audience.contains(&self.url(resource.path))
+                && audience
+                    .iter()
+                    .any(|id| id.trim_end_matches('/') == self.url(resource.path))
         })
     }
 
