@@ -81,11 +81,16 @@ pub(super) fn forge(scene: &Scene<'_>, act: &Act<'_>, draft: &mut Draft) -> Resu
     let forge = Forge::parse(name)
         .ok_or_else(|| Answer::NotApplicable(format!("{name} is not a known forgery")))?;
     let token = draft.get(parameter).unwrap_or_default();
+    // Where no key of ours could make the token valid, being asked at all is the finding.
+    let place = match forge {
+        Forge::X5u | Forge::IssEditedToListener => "canary",
+        _ => "jwks",
+    };
     let listener = scene
         .world
         .listener
         .as_ref()
-        .and_then(|listener| listener.field("jwks", &scene.id));
+        .and_then(|listener| listener.field(place, &scene.id));
     let context = Context {
         jwks: scene.world.jwks.as_ref(),
         attacker: &scene.world.key,

@@ -293,17 +293,10 @@ async fn fetched(app: &App, token: &Token) -> bool {
     if app.broken(Fault::RsIssuerTrusted)
         && let Some(iss) = token.claim_str("iss").filter(|iss| *iss != app.issuer)
     {
-        let metadata = fetch::carelessly(&format!(
-            "{}/.well-known/openid-configuration",
+        urls.push(format!(
+            "{}/.well-known/jwks.json",
             iss.trim_end_matches('/')
-        ))
-        .await;
-        let document: Option<Value> = metadata
-            .ok()
-            .and_then(|body| serde_json::from_slice(&body).ok());
-        urls.extend(
-            document.and_then(|document| document.get("jwks_uri")?.as_str().map(str::to_owned)),
-        );
+        ));
     }
     for url in urls {
         let Ok(body) = fetch::carelessly(&url).await else {

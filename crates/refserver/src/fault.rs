@@ -21,7 +21,7 @@ macro_rules! faults {
                 match self { $(Fault::$variant => $doc,)* }
             }
 
-            /// Ids of the requirements it breaks: at least one of their cases must turn red.
+            /// Ids of the requirements it breaks: a case of at least one of them must turn red, and no case of any other.
             pub fn breaks(self) -> &'static [&'static str] {
                 match self { $(Fault::$variant => &[$($row),+],)* }
             }
@@ -55,9 +55,9 @@ faults! {
     MetadataMemberMissing "metadata-member-missing" ["as-meta.required-members"] "The metadata lacks response_types_supported.";
     MetadataPkceMissing "metadata-pkce-missing" ["as-meta.pkce-advertised"] "The metadata does not say that S256 is supported.";
     MetadataAlgNone "metadata-alg-none" ["as-meta.auth-alg-not-none"] "The metadata offers alg none for client assertions.";
-    MetadataRedirected "metadata-redirected" ["as-meta.direct-200"] "The metadata URL redirects to another place.";
+    MetadataRedirected "metadata-redirected" ["as-meta.direct-200", "as-meta.absolute-urls", "as-meta.auth-alg-not-none", "as-meta.available", "as-meta.issuer-identical", "as-meta.no-empty-values", "as-meta.no-legacy-grants", "as-meta.no-plain", "as-meta.oidc-agrees", "as-meta.path-insertion", "as-meta.pkce-advertised", "as-meta.required-members"] "The metadata URL redirects to another place.";
     MetadataRelative "metadata-relative" ["as-meta.absolute-urls"] "An endpoint in the metadata is a path instead of a URL.";
-    PrmResourceDiffers "prm-resource-differs" ["prm.resource-identical"] "Protected resource metadata names the origin instead of the resource.";
+    PrmResourceDiffers "prm-resource-differs" ["prm.resource-identical", "prm.cross-check", "prm.distinct-resources"] "Protected resource metadata names the origin instead of the resource.";
     PrmSameForAll "prm-same-for-all" ["prm.distinct-resources", "prm.resource-identical"] "Every protected resource metadata URL gives the first resource's document.";
     PrmChallengeOther "prm-challenge-other" ["prm.challenge-match"] "The challenge of one resource points at the metadata of the other.";
     PrmChallengeRelative "prm-challenge-relative" ["prm.challenge-absolute"] "resource_metadata in the challenge is a path instead of a URL.";
@@ -69,15 +69,15 @@ faults! {
     // Authorization endpoint.
     ImplicitIssued "implicit-issued" ["authz.implicit-rejected"] "response_type=token is honoured: the access token travels in the fragment.";
     HybridIssued "hybrid-issued" ["authz.implicit-rejected"] "response_type=code token adds an access token to the fragment.";
-    UnknownClientRedirected "unknown-client-redirected" ["authz.client-unknown"] "An unknown client's error is redirected to whatever redirect_uri came along: an open redirector.";
+    UnknownClientRedirected "unknown-client-redirected" ["authz.client-unknown", "authz.header-injection", "authz.reflection-safe", "authz.reflection-safe-no-session"] "An unknown client's error is redirected to whatever redirect_uri came along: an open redirector.";
     MissingClientGuessed "missing-client-guessed" ["authz.client-unknown"] "Without client_id the client is looked up by its redirect URI, and its absence is reported by redirect to any URI.";
-    CodeWithoutUser "code-without-user" ["authz.no-code-without-user"] "Nobody is asked: any request is answered with a code for the first user.";
+    CodeWithoutUser "code-without-user" ["authz.no-code-without-user", "authz.denial", "authz.hint-no-impersonation", "authz.hint-no-impersonation-returning", "authz.prompt-none-safe", "authz.reflection-safe-no-session", "authz.state-echo-denied"] "Nobody is asked: any request is answered with a code for the first user.";
     UserIdChoosesSubject "user-id-chooses-subject" ["authz.hint-no-impersonation"] "A user_id parameter is taken as the logged-in user.";
     ClientIdUnescaped "client-id-unescaped" ["authz.reflection-safe"] "The error page prints client_id as HTML.";
     RedirectUriUnescaped "redirect-uri-unescaped" ["authz.reflection-safe"] "The error page prints redirect_uri as HTML.";
     StateUnescaped "state-unescaped" ["authz.reflection-safe"] "The login page prints state as HTML.";
-    HeaderInjection "header-injection" ["authz.reflection-safe"] "state is copied into Location undecoded line ends and all, so it can add response headers.";
-    StateUnencoded "state-unencoded" ["authz.reserved-echo"] "state is put into the redirect without encoding, so it can add response parameters.";
+    HeaderInjection "header-injection" ["authz.reflection-safe", "authz.reserved-echo", "authz.state-echo", "authz.state-echo-denied", "authz.state-echo-error"] "state is copied into Location undecoded line ends and all, so it can add response headers.";
+    StateUnencoded "state-unencoded" ["authz.reserved-echo", "authz.state-echo", "authz.state-echo-denied", "authz.state-echo-error"] "state is put into the redirect without encoding, so it can add response parameters.";
     StateTrimmed "state-trimmed" ["authz.state-echo"] "Spaces around state are lost.";
     StateCut "state-cut" ["authz.state-echo"] "state is cut to 255 characters, the width of a database column.";
     StateInvented "state-invented" ["authz.state-echo"] "An empty state comes back though none was sent.";
@@ -85,15 +85,15 @@ faults! {
     ErrorDescriptionRaw "error-description-raw" ["authz.error-charset"] "error_description quotes the offending value, characters that are not allowed included.";
     DuplicateLastWins "duplicate-last-wins" ["authz.duplicate-param"] "Of a repeated parameter the last value counts, instead of a refusal.";
     EmptyNotOmitted "empty-not-omitted" ["authz.empty-is-omitted"] "An empty scope is an invalid scope instead of an omitted one.";
-    UnknownParamRefused "unknown-param-refused" ["authz.unknown-param-ignored"] "A parameter the server does not know is an error.";
-    ResponseTypeAssumed "response-type-assumed" ["authz.response-type-missing"] "Without response_type, code is assumed.";
-    UnknownResponseTypeAccepted "unknown-response-type-accepted" ["authz.response-type-unknown"] "An unknown response_type is read as code.";
+    UnknownParamRefused "unknown-param-refused" ["authz.unknown-param-ignored", "authz.empty-is-omitted", "authz.reserved-echo"] "A parameter the server does not know is an error.";
+    ResponseTypeAssumed "response-type-assumed" ["authz.response-type-missing", "authz.empty-is-omitted"] "Without response_type, code is assumed.";
+    UnknownResponseTypeAccepted "unknown-response-type-accepted" ["authz.response-type-unknown", "authz.error-charset", "authz.state-echo-error"] "An unknown response_type is read as code.";
     InteractionReusable "interaction-reusable" ["authz.interaction-single-use"] "The approval can be submitted again, for one more code each time.";
     ApproveAfterDeny "approve-after-deny" ["authz.interaction-single-use"] "After a denial the same page can still be approved.";
     InteractionRace "interaction-race" ["authz.interaction-single-use"] "The approval is checked and marked in two steps: parallel submits give several codes.";
     InteractionAnyBrowser "interaction-any-browser" ["authz.interaction-single-use", "authz.consent-csrf"] "An interaction is not bound to the browser that began it.";
     ConsentWithoutCsrf "consent-without-csrf" ["authz.consent-csrf", "http.session-cookies"] "Another site can submit the consent form: its hidden token is not checked and the session cookie has no SameSite.";
-    DenialApproves "denial-approves" ["authz.denial"] "The deny button gives a code too.";
+    DenialApproves "denial-approves" ["authz.denial", "authz.interaction-single-use-denied"] "The deny button gives a code too.";
     PromptNoneCode "prompt-none-code" ["authz.prompt-none-safe"] "prompt=none without a session gives a code for the first user.";
     PromptNoneSkipsConsent "prompt-none-skips-consent" ["authz.prompt-none-safe"] "prompt=none with a session gives a code though nothing was ever consented to.";
     PromptNoneCombined "prompt-none-combined" ["authz.prompt-none-safe"] "prompt=none login is taken as none and, with a session, gives a code.";
@@ -166,7 +166,7 @@ faults! {
     PkceOmittedMeansPlain "pkce-omitted-means-plain" ["pkce.method-omitted"] "A challenge without method is a plain one, as RFC 7636 had it.";
     PkceUnknownMethod "pkce-unknown-method" ["pkce.method-unknown"] "An unknown method is read as S256.";
     PkceMethodCase "pkce-method-case" ["pkce.method-unknown"] "The method's case does not matter.";
-    PkceVerifierUnchecked "pkce-verifier-unchecked" ["pkce.wrong-verifier"] "There must be a verifier, but it is not compared.";
+    PkceVerifierUnchecked "pkce-verifier-unchecked" ["pkce.wrong-verifier", "pkce.malformed-verifier", "pkce.verifier-is-challenge"] "There must be a verifier, but it is not compared.";
     PkceVerifierOptional "pkce-verifier-optional" ["pkce.missing-verifier"] "The verifier is compared only when one is sent.";
     PkceVerifierEmpty "pkce-verifier-empty" ["pkce.missing-verifier"] "An empty verifier passes: falsy is taken for done.";
     PkceVerifierNear "pkce-verifier-near" ["pkce.wrong-verifier"] "One wrong character in the verifier is forgiven.";
@@ -208,7 +208,7 @@ faults! {
     PublicClientCredentials "public-client-credentials" ["token.client-credentials-scope"] "Public clients get client_credentials tokens.";
     ClientCredentialsRefresh "client-credentials-refresh" ["token.client-credentials-scope"] "client_credentials comes with a refresh token.";
     BasicWithoutChallenge "basic-without-challenge" ["token.basic-401"] "Failed Basic authentication is a 400 without challenge.";
-    TokenErrors200 "token-errors-200" ["http.error-not-200", "token.error-shape"] "Token errors travel with status 200.";
+    TokenErrors200 "token-errors-200" ["http.error-not-200", "token.error-shape", "token.basic-401"] "Token errors travel with status 200.";
     TokenCacheable "token-cacheable" ["http.token-no-store"] "Token answers lack Cache-Control.";
     TokenTypeMissing "token-type-missing" ["token.response-shape"] "The token answer lacks token_type.";
     ExpiresInText "expires-in-text" ["token.response-shape"] "expires_in is a string.";
@@ -216,10 +216,10 @@ faults! {
     AccessLongLived "access-long-lived" ["token.lifetime"] "Access tokens live for thirty days.";
 
     // Refresh.
-    RefreshNoRotation "refresh-no-rotation" ["refresh.rotates-or-bound"] "A refresh answers with the same refresh token.";
-    RefreshOldWorks "refresh-old-works" ["refresh.old-rejected"] "Refresh tokens rotate, but the old ones keep working.";
-    RefreshReplayHarmless "refresh-replay-harmless" ["refresh.replay-kills-family"] "A replayed refresh token is refused, and nothing else happens.";
-    RefreshReplayKillsParent "refresh-replay-kills-parent" ["refresh.replay-kills-family"] "A replay revokes consumed refresh tokens only, not the active one.";
+    RefreshNoRotation "refresh-no-rotation" ["refresh.rotates-or-bound", "refresh.old-rejected", "refresh.race", "refresh.replay-kills-family", "refresh.replay-kills-grant"] "A refresh answers with the same refresh token.";
+    RefreshOldWorks "refresh-old-works" ["refresh.old-rejected", "refresh.race", "refresh.replay-kills-family", "refresh.replay-kills-grant"] "Refresh tokens rotate, but the old ones keep working.";
+    RefreshReplayHarmless "refresh-replay-harmless" ["refresh.replay-kills-family", "refresh.replay-kills-grant"] "A replayed refresh token is refused, and nothing else happens.";
+    RefreshReplayKillsParent "refresh-replay-kills-parent" ["refresh.replay-kills-family", "refresh.replay-kills-grant"] "A replay revokes consumed refresh tokens only, not the active one.";
     RefreshReplayLeavesAccess "refresh-replay-leaves-access" ["refresh.replay-kills-grant"] "A replay kills the refresh tokens; access tokens live on.";
     RefreshReplayTooBroad "refresh-replay-too-broad" ["refresh.replay-kills-family"] "A replay revokes every grant the user has given to that client.";
     RefreshAnyClient "refresh-any-client" ["refresh.other-client"] "A refresh token is not bound to its client.";
@@ -232,66 +232,66 @@ faults! {
     RefreshByAccess "refresh-by-access-token" ["refresh.garbage"] "An access token works as a refresh token.";
 
     // Scope.
-    ScopeUnknownGranted "scope-unknown-granted" ["scope.unknown"] "Unknown scopes are granted as asked.";
+    ScopeUnknownGranted "scope-unknown-granted" ["scope.unknown", "scope.case-and-prefix"] "Unknown scopes are granted as asked.";
     ScopeMalformed "scope-malformed" ["scope.malformed"] "Characters outside the scope alphabet are skipped.";
     ScopeCase "scope-case" ["scope.case-and-prefix"] "Scopes are compared without regard to case.";
     ScopePrefix "scope-prefix" ["scope.case-and-prefix"] "A prefix of a scope is taken for it.";
     ScopeUnreported "scope-unreported" ["scope.reported-when-different", "scope.omitted"] "The token answer never names the scope.";
 
     // Resource indicators.
-    ResourceIgnored "resource-ignored" ["resource.audience-set", "rs.cross-audience"] "resource is ignored: every token is for the default resource.";
-    ResourceUnknown "resource-unknown" ["resource.unknown"] "Any resource is accepted and becomes the audience.";
-    ResourcePrefix "resource-prefix" ["resource.unknown"] "A resource need only start with a known one.";
-    ResourceHostOnly "resource-host-only" ["resource.unknown"] "A resource need only be on the known host.";
+    ResourceIgnored "resource-ignored" ["resource.audience-set", "rs.cross-audience", "resource.malformed", "resource.subset-then-other", "resource.token-not-granted", "resource.token-not-granted-code", "resource.unknown"] "resource is ignored: every token is for the default resource.";
+    ResourceUnknown "resource-unknown" ["resource.unknown", "resource.malformed"] "Any resource is accepted and becomes the audience.";
+    ResourcePrefix "resource-prefix" ["resource.unknown", "resource.malformed"] "A resource need only start with a known one.";
+    ResourceHostOnly "resource-host-only" ["resource.unknown", "resource.malformed", "resource.subset-then-other", "resource.token-not-granted", "resource.token-not-granted-code"] "A resource need only be on the known host.";
     ResourceMalformed "resource-malformed" ["resource.malformed"] "A fragment in resource is cut off in silence.";
     ResourceSpelling "resource-spelling" ["resource.near-equal"] "A trailing slash makes a new audience.";
-    ResourceFirstOnly "resource-first-only" ["resource.multiple"] "Of several resources all but the first are dropped in silence.";
+    ResourceFirstOnly "resource-first-only" ["resource.multiple", "resource.subset-then-other"] "Of several resources all but the first are dropped in silence.";
     ResourceTokenSwitch "resource-token-switch" ["resource.token-not-granted"] "A code can be redeemed for any known resource.";
     ResourceRefreshSwitch "resource-refresh-switch" ["resource.token-not-granted"] "A refresh token can be used for any known resource.";
     ResourceNarrowSticks "resource-narrow-sticks" ["resource.subset-then-other"] "Redeeming a code for one of the granted resources loses the others.";
-    AudienceMissing "audience-missing" ["resource.audience-set"] "Tokens name no audience, and the resource servers ask for none.";
-    AudienceAll "audience-all" ["resource.audience-set", "rs.cross-audience"] "Every token is for every resource.";
+    AudienceMissing "audience-missing" ["resource.audience-set", "resource.token-not-granted", "resource.token-not-granted-code"] "Tokens name no audience, and the resource servers ask for none.";
+    AudienceAll "audience-all" ["resource.audience-set", "rs.cross-audience", "resource.token-not-granted", "resource.token-not-granted-code"] "Every token is for every resource.";
 
     // iss in the authorization response.
-    IssMissing "iss-missing" ["iss.success"] "The authorization response has no iss though the metadata promises it.";
-    IssWrong "iss-wrong" ["iss.success"] "iss is another issuer.";
-    IssSlash "iss-slash" ["iss.success"] "iss has a trailing slash that the issuer lacks.";
-    IssTwice "iss-twice" ["iss.success"] "iss comes twice.";
+    IssMissing "iss-missing" ["iss.success", "iss.error", "iss.error-denied", "iss.flag"] "The authorization response has no iss though the metadata promises it.";
+    IssWrong "iss-wrong" ["iss.success", "iss.error", "iss.error-denied"] "iss is another issuer.";
+    IssSlash "iss-slash" ["iss.success", "iss.error", "iss.error-denied"] "iss has a trailing slash that the issuer lacks.";
+    IssTwice "iss-twice" ["iss.success", "iss.error", "iss.error-denied"] "iss comes twice.";
     IssMissingOnError "iss-missing-on-error" ["iss.error"] "Error responses have no iss.";
     IssUnadvertised "iss-unadvertised" ["iss.flag"] "iss is sent, but the metadata does not say so.";
 
     // Resource servers.
     RsAudienceA "rs-audience-a" ["rs.cross-audience"] "Resource server a does not look at the audience.";
     RsAudienceB "rs-audience-b" ["rs.cross-audience"] "Resource server b does not look at the audience.";
-    RsSignature "rs-signature-unchecked" ["rs.jwt-signature"] "JWTs are decoded, not verified.";
+    RsSignature "rs-signature-unchecked" ["rs.jwt-signature", "rs.garbage-token", "rs.jwt-degenerate-signature", "rs.jwt-key-injection", "rs.jwt-parser-robust", "rs.persistence"] "JWTs are decoded, not verified.";
     RsSignatureEmpty "rs-signature-empty" ["rs.jwt-signature"] "An empty signature passes: there is nothing to verify.";
     RsSignatureStripped "rs-signature-stripped" ["rs.jwt-signature"] "A token of two segments is taken for an unsigned one and passes.";
     RsAlgNone "rs-alg-none" ["rs.jwt-signature"] "alg none is honoured.";
     RsAlgNoneCased "rs-alg-none-cased" ["rs.jwt-signature"] "none is refused, nOnE is honoured.";
     RsHs256Pem "rs-hs256-pem" ["rs.jwt-signature"] "HS256 is verified with the public key's PEM text as the secret.";
     RsHs256Jwk "rs-hs256-jwk" ["rs.jwt-signature"] "HS256 is verified with the public key's JWK text as the secret.";
-    RsKidOnly "rs-kid-only" ["rs.jwt-signature"] "A known kid is enough: the signature must be well-formed, nothing more.";
+    RsKidOnly "rs-kid-only" ["rs.jwt-signature", "rs.garbage-token", "rs.jwt-degenerate-signature", "rs.jwt-key-injection", "rs.jwt-parser-robust", "rs.persistence"] "A known kid is enough: the signature must be well-formed, nothing more.";
     RsEmbeddedJwk "rs-embedded-jwk" ["rs.jwt-key-injection"] "The key in the token's own header is trusted.";
     RsJku "rs-jku" ["rs.jwt-key-injection"] "Keys are fetched from the token's jku.";
     RsX5u "rs-x5u" ["rs.jwt-key-injection"] "The certificate at x5u is fetched before the token is refused.";
     RsKidPath "rs-kid-path" ["rs.jwt-key-injection"] "kid is a file name: an empty file gives an empty HMAC secret.";
     RsKidSql "rs-kid-sql" ["rs.jwt-key-injection"] "kid is pasted into a query, so it can choose the HMAC secret.";
-    RsIssuerTrusted "rs-issuer-trusted" ["rs.jwt-unverified-use"] "Keys are looked up at the token's own iss before anything is verified.";
+    RsIssuerTrusted "rs-issuer-trusted" ["rs.jwt-confusion", "rs.jwt-unverified-use"] "Keys are looked up at the token's own iss before anything is verified.";
     RsIdToken "rs-id-token" ["rs.jwt-confusion"] "Whatever the issuer's key has signed passes, ID tokens too: neither typ nor their audience is looked at.";
     RsSignatureZero "rs-signature-zero" ["rs.jwt-degenerate-signature"] "The ES256 signature r = s = 0 verifies.";
     RsSignatureOrder "rs-signature-order" ["rs.jwt-degenerate-signature"] "The ES256 signature r = s = n verifies: zero is looked for before reducing.";
     RsSignatureDer "rs-signature-der" ["rs.jwt-degenerate-signature"] "DER-encoded ES256 signatures verify too.";
-    RsSignatureTrailing "rs-signature-trailing" ["rs.jwt-degenerate-signature"] "Bytes after the ES256 signature are ignored.";
+    RsSignatureTrailing "rs-signature-trailing" ["rs.jwt-degenerate-signature", "rs.garbage-token"] "Bytes after the ES256 signature are ignored.";
     RsExpired "rs-expired" ["rs.expired"] "exp is not looked at.";
-    RsRevoked "rs-revoked" ["rs.revoked", "revoke.access"] "Access tokens are judged by themselves; revocation never reaches the resource servers.";
-    RsScope "rs-scope-unchecked" ["rs.insufficient-scope"] "Any valid token may do anything.";
-    RsScope401 "rs-scope-401" ["rs.insufficient-scope"] "A missing scope is a 401 invalid_token.";
-    RsScopeNoChallenge "rs-scope-no-challenge" ["rs.insufficient-scope"] "The 403 has no WWW-Authenticate.";
+    RsRevoked "rs-revoked" ["rs.revoked", "revoke.access", "revoke.refresh-cascades"] "Access tokens are judged by themselves; revocation never reaches the resource servers.";
+    RsScope "rs-scope-unchecked" ["rs.insufficient-scope", "rs.no-leak-on-scope-refusal", "rs.scope-in-challenge"] "Any valid token may do anything.";
+    RsScope401 "rs-scope-401" ["rs.insufficient-scope", "rs.no-leak-on-scope-refusal", "rs.scope-in-challenge"] "A missing scope is a 401 invalid_token.";
+    RsScopeNoChallenge "rs-scope-no-challenge" ["rs.insufficient-scope", "rs.no-leak-on-scope-refusal", "rs.scope-in-challenge"] "The 403 has no WWW-Authenticate.";
     RsScopeUnnamed "rs-scope-unnamed" ["rs.scope-in-challenge"] "The 403 challenge does not name the scope.";
-    RsNoChallenge "rs-no-challenge" ["rs.no-token"] "The 401 has no WWW-Authenticate.";
+    RsNoChallenge "rs-no-challenge" ["rs.no-token", "rs.challenge-syntax", "rs.cross-audience", "rs.cross-audience-reverse", "rs.expired", "rs.garbage-token", "rs.garbage-token-opaque", "rs.jwt-confusion", "rs.jwt-confusion-foreign", "rs.jwt-degenerate-signature", "rs.jwt-key-injection", "rs.jwt-parser-robust", "rs.jwt-signature", "rs.jwt-unverified-use", "rs.no-leak-on-refusal", "rs.persistence", "rs.query-token-ignored", "rs.two-methods"] "The 401 has no WWW-Authenticate.";
     RsErrorWithoutToken "rs-error-without-token" ["rs.no-token"] "A request without a token is answered with an error code.";
     RsChallengeSyntax "rs-challenge-syntax" ["rs.challenge-syntax"] "The challenge's values are not quoted though they must be.";
-    RsAnyToken "rs-any-token" ["rs.garbage-token"] "Any bearer token is accepted.";
+    RsAnyToken "rs-any-token" ["rs.garbage-token", "rs.challenge-syntax", "rs.cross-audience", "rs.cross-audience-reverse", "rs.expired", "rs.insufficient-scope", "rs.jwt-confusion", "rs.jwt-confusion-foreign", "rs.jwt-degenerate-signature", "rs.jwt-key-injection", "rs.jwt-parser-robust", "rs.jwt-signature", "rs.jwt-unverified-use", "rs.no-leak-on-refusal", "rs.no-leak-on-scope-refusal", "rs.persistence", "rs.revoked", "rs.scope-in-challenge"] "Any bearer token is accepted.";
     RsEmptyToken "rs-empty-token" ["rs.garbage-token"] "`Bearer` without a token is accepted.";
     RsTokenPrefix "rs-token-prefix" ["rs.garbage-token"] "An opaque token need only begin like an issued one.";
     RsTokenTail "rs-token-tail" ["rs.garbage-token"] "Characters after an issued token are ignored.";
@@ -305,9 +305,9 @@ faults! {
     RsOverride "rs-method-override" ["rs.every-path-guarded"] "X-HTTP-Method-Override: OPTIONS skips authentication.";
     RsLeak "rs-leak" ["rs.no-leak-on-refusal"] "The 403 body already has the data.";
     RsFragile "rs-fragile" ["rs.persistence"] "After one bad token everything is refused.";
-    RsJwt500 "rs-jwt-500" ["rs.jwt-parser-robust", "rs.garbage-token"] "A JWT that cannot be decoded is a 500.";
+    RsJwt500 "rs-jwt-500" ["rs.jwt-parser-robust", "rs.garbage-token", "rs.jwt-signature"] "A JWT that cannot be decoded is a 500.";
     WeakSecret "weak-secret" ["rs.jwt-weak-secret"] "Access tokens are signed with HS256 and the secret `secret`.";
-    EmptySecret "empty-secret" ["rs.jwt-weak-secret"] "Access tokens are signed with HS256 and an empty secret: the setting was never filled in.";
+    EmptySecret "empty-secret" ["rs.jwt-weak-secret", "rs.jwt-key-injection"] "Access tokens are signed with HS256 and an empty secret: the setting was never filled in.";
 
     // The JWT access token itself.
     JwtTyp "jwt-typ" ["jwt.header"] "Access tokens carry typ JWT, like ID tokens.";
@@ -317,7 +317,7 @@ faults! {
     JwtUnknownKey "jwt-unknown-key" ["jwt.verifies"] "The published key is not the one that signs.";
 
     // Revocation and introspection.
-    RevokeNothing "revoke-nothing" ["revoke.refresh"] "Revocation answers 200 and does nothing.";
+    RevokeNothing "revoke-nothing" ["revoke.refresh", "revoke.access", "revoke.hint", "revoke.refresh-cascades"] "Revocation answers 200 and does nothing.";
     RevokeLeavesAccess "revoke-leaves-access" ["revoke.refresh-cascades"] "Revoking a refresh token leaves its access tokens alive.";
     RevokeAccessNothing "revoke-access-nothing" ["revoke.access"] "Revoking an access token answers 200 and does nothing.";
     RevokeAnyClient "revoke-any-client" ["revoke.other-client"] "Any client can revoke any token.";
@@ -325,7 +325,7 @@ faults! {
     RevokeHintTrusted "revoke-hint-trusted" ["revoke.hint"] "A token is looked for only where token_type_hint says.";
     RevokeUnknown400 "revoke-unknown-400" ["revoke.invalid-is-200"] "An unknown token is an error.";
     RevokeGet "revoke-by-get" ["revoke.bad-request"] "Revocation answers GET.";
-    RevokeTooBroad "revoke-too-broad" ["revoke.refresh"] "Revoking one token ends every grant the user has given to that client.";
+    RevokeTooBroad "revoke-too-broad" ["revoke.refresh", "revoke.access", "revoke.bad-request", "revoke.other-client", "revoke.refresh-cascades"] "Revoking one token ends every grant the user has given to that client.";
     IntrospectOpen "introspect-open" ["intro.auth"] "Introspection needs no credentials.";
     IntrospectPublic "introspect-public" ["intro.auth"] "Naming a public client is enough to introspect.";
     IntrospectRevokedActive "introspect-revoked-active" ["intro.inactive"] "Revoked tokens are still reported active.";
@@ -362,7 +362,7 @@ faults! {
     DcrReservedQuery "dcr-reserved-query" ["redirect.reserved-params"] "A redirect URI with code or state in its query can be registered, and comes back with both.";
     DcrStatus200 "dcr-status-200" ["dcr.created"] "Registration answers 200.";
     DcrChosenId "dcr-chosen-id" ["dcr.client-id-server-chosen"] "A client may choose its own client_id.";
-    DcrLegacyGrants "dcr-legacy-grants" ["dcr.no-legacy"] "The implicit and password grants can be registered.";
+    DcrLegacyGrants "dcr-legacy-grants" ["dcr.no-legacy", "dcr.metadata-errors"] "The implicit and password grants can be registered.";
     DcrMethodUnenforced "dcr-method-unenforced" ["dcr.enforced"] "A client registered for one authentication method may use another.";
     DcrScopeUnenforced "dcr-scope-unenforced" ["dcr.enforced"] "The registered scope does not bound what is granted.";
     DcrGrantUnenforced "dcr-grant-unenforced" ["dcr.enforced"] "A client may use grant types it has not registered.";
@@ -386,7 +386,7 @@ faults! {
     DcrmLeavesTokens "dcrm-leaves-tokens" ["dcrm.tokens-after-delete"] "Deleting a client leaves its tokens alive.";
 
     // Whole-server faults.
-    ServerError500 "server-error-500" ["robust.no-5xx"] "A broken percent escape is a 500.";
+    ServerError500 "server-error-500" ["robust.no-5xx", "robust.no-detail-leak"] "A broken percent escape is a 500.";
     StackTrace "stack-trace" ["robust.no-detail-leak"] "Token errors carry a stack trace.";
 }
 

@@ -122,9 +122,6 @@ pub async fn shows(t: &Target, fault: Fault) -> Option<bool> {
         }
         Fault::DcrTypesUnchecked => made(json!({"client_name": 1})).await.status == 201,
         Fault::DcrUnknownRefused => made(json!({"x_unknown": 1})).await.status != 201,
-        Fault::DcrStatementUnchecked => {
-            made(json!({"software_statement": "e30.e30."})).await.status == 201
-        }
         Fault::DcrScopeAll => made(json!({"scope": "read"})).await.text("scope") != "read",
         Fault::DcrSecretShort => made(confidential).await.text("client_secret").len() < 22,
         Fault::DcrScopeUnenforced => {
