@@ -93,6 +93,14 @@ async fn jwt(app: &App, name: &str, id: &str, text: &str) -> Option<Bearer> {
     };
     let token = Token::parse(text).ok()?;
     if !authentic(app, text, &token).await {
+        let jti = token
+            .claim_str("jti")
+            .filter(|_| app.broken(Fault::RsFragile));
+        if let Some(jti) = jti
+            && let Some(access) = app.db().access.get_mut(jti)
+        {
+            access.revoked = true;
+        }
         return None;
     }
     let claims = &token.claims;

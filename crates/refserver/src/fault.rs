@@ -115,32 +115,32 @@ faults! {
     SessionCookieOpen "session-cookie-open" ["http.session-cookies"] "The session cookie has neither HttpOnly nor SameSite.";
 
     // Redirect URI.
-    RedirectAny "redirect-any" ["redirect.unregistered"] "Any redirect URI is accepted.";
-    RedirectPrefix "redirect-prefix" ["redirect.near-miss", "redirect.path-confusion"] "A redirect URI need only start with the registered one.";
-    RedirectContains "redirect-contains" ["redirect.host-confusion"] "A redirect URI need only contain the registered one somewhere.";
-    RedirectHostSuffix "redirect-host-suffix" ["redirect.host-confusion"] "The host need only end with the registered host's last two labels: evil.client-a.example, evilclient-a.example.";
-    RedirectHostPrefix "redirect-host-prefix" ["redirect.host-confusion"] "The URI need only start with the registered origin, so client-a.example.attacker.example passes.";
-    RedirectHostOnly "redirect-host-only" ["redirect.near-miss", "redirect.path-confusion"] "Only scheme and host are compared; any path will do.";
+    RedirectAny "redirect-any" ["redirect.unregistered", "redirect.compound-fault", "redirect.host-confusion", "redirect.host-confusion-bad-pkce", "redirect.host-confusion-bad-response-type", "redirect.localhost-exception", "redirect.localhost-exception-bad-pkce", "redirect.localhost-exception-bad-response-type", "redirect.loopback-strict", "redirect.loopback-strict-bad-pkce", "redirect.loopback-strict-bad-response-type", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type", "redirect.other-clients-uri", "redirect.other-clients-uri-bad-response-type", "redirect.path-confusion", "redirect.path-confusion-bad-pkce", "redirect.path-confusion-bad-response-type", "redirect.scheme-change", "redirect.scheme-change-bad-pkce", "redirect.scheme-change-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type"] "Any redirect URI is accepted.";
+    RedirectPrefix "redirect-prefix" ["redirect.near-miss", "redirect.path-confusion", "redirect.host-confusion", "redirect.host-confusion-bad-pkce", "redirect.host-confusion-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type"] "A redirect URI need only start with the registered one.";
+    RedirectContains "redirect-contains" ["redirect.host-confusion", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type", "redirect.path-confusion", "redirect.path-confusion-bad-pkce", "redirect.path-confusion-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type"] "A redirect URI need only contain the registered one somewhere.";
+    RedirectHostSuffix "redirect-host-suffix" ["redirect.host-confusion", "redirect.loopback-strict", "redirect.loopback-strict-bad-pkce", "redirect.loopback-strict-bad-response-type", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type"] "The host need only end with the registered host's last two labels: evil.client-a.example, evilclient-a.example.";
+    RedirectHostPrefix "redirect-host-prefix" ["redirect.host-confusion", "redirect.loopback-strict", "redirect.loopback-strict-bad-pkce", "redirect.loopback-strict-bad-response-type", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type", "redirect.path-confusion", "redirect.path-confusion-bad-pkce", "redirect.path-confusion-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type"] "The URI need only start with the registered origin, so client-a.example.attacker.example passes.";
+    RedirectHostOnly "redirect-host-only" ["redirect.near-miss", "redirect.path-confusion", "redirect.host-confusion", "redirect.host-confusion-bad-pkce", "redirect.host-confusion-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type"] "Only scheme and host are compared; any path will do.";
     RedirectPathCase "redirect-path-case" ["redirect.near-miss"] "The path is compared without regard to case.";
     RedirectHostCase "redirect-host-case" ["redirect.near-miss"] "The host is lower-cased before comparing.";
     RedirectQueryIgnored "redirect-query-ignored" ["redirect.near-miss"] "The query is left out of the comparison.";
     RedirectFragmentIgnored "redirect-fragment-ignored" ["redirect.near-miss"] "A fragment is left out of the comparison.";
-    RedirectPortIgnored "redirect-port-ignored" ["redirect.host-confusion"] "Any port will do, on any host.";
+    RedirectPortIgnored "redirect-port-ignored" ["redirect.host-confusion", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type"] "Any port will do, on any host.";
     RedirectDefaultPort "redirect-default-port" ["redirect.near-miss"] "An explicit :443 is normalised away before comparing.";
     RedirectDotSegments "redirect-dot-segments" ["redirect.near-miss", "redirect.path-confusion"] "Dot segments are resolved before comparing, but the URI is used as it came.";
     RedirectPercentDecoded "redirect-percent-decoded" ["redirect.near-miss"] "The URI is percent-decoded once more before comparing.";
     RedirectTrailingSlash "redirect-trailing-slash" ["redirect.near-miss"] "A trailing slash is tolerated.";
-    RedirectTrimmed "redirect-trimmed" ["redirect.near-miss"] "White space around the URI is trimmed.";
+    RedirectTrimmed "redirect-trimmed" ["redirect.near-miss", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type"] "White space around the URI is trimmed.";
     RedirectUserinfoIgnored "redirect-userinfo-ignored" ["redirect.host-confusion"] "The authority is compared up to the last `@`'s left side: https://client-a.example@attacker.example passes.";
     RedirectBackslash "redirect-backslash" ["redirect.host-confusion"] "The host is read up to a backslash, where a browser reads on.";
     RedirectHashInHost "redirect-hash-host" ["redirect.host-confusion"] "The host is taken after the last `@`, also behind a `#`: https://attacker.example#@client-a.example passes.";
-    RedirectSchemeIgnored "redirect-scheme-ignored" ["redirect.scheme-change"] "http is as good as https.";
-    RedirectPathParameters "redirect-path-parameters" ["redirect.path-confusion"] "Path parameters (`;x`) are stripped before comparing, as servlet containers do.";
+    RedirectSchemeIgnored "redirect-scheme-ignored" ["redirect.scheme-change", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type"] "http is as good as https.";
+    RedirectPathParameters "redirect-path-parameters" ["redirect.path-confusion", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type"] "Path parameters (`;x`) are stripped before comparing, as servlet containers do.";
     RedirectDoubleSlash "redirect-double-slash" ["redirect.path-confusion"] "Repeated slashes in the path are collapsed before comparing.";
     RedirectNulCut "redirect-nul-cut" ["redirect.path-confusion"] "The comparison stops at %00.";
     RedirectSubpath "redirect-subpath" ["redirect.path-confusion", "redirect.near-miss"] "Any path below the registered one is accepted.";
     RedirectUnicode "redirect-unicode" ["redirect.unicode-confusion"] "Compatibility characters and invisible ones are normalised before comparing, but the URI is used as it came.";
-    RedirectAnyClient "redirect-any-client" ["redirect.other-clients-uri"] "A URI is accepted when any client has registered it.";
+    RedirectAnyClient "redirect-any-client" ["redirect.other-clients-uri", "redirect.localhost-exception", "redirect.localhost-exception-bad-pkce", "redirect.localhost-exception-bad-response-type"] "A URI is accepted when any client has registered it.";
     RedirectMissingGuessed "redirect-missing-guessed" ["redirect.missing-many"] "Without redirect_uri the first of several registered ones is used.";
     RedirectFirstCheckedLastUsed "redirect-first-checked-last-used" ["redirect.duplicate"] "Of two redirect_uri values the first is checked and the last is used.";
     RedirectLastCheckedFirstUsed "redirect-last-checked-first-used" ["redirect.duplicate"] "Of two redirect_uri values the last is checked and the first is used.";
@@ -148,7 +148,7 @@ faults! {
     RedirectUncheckedBadType "redirect-unchecked-bad-type" ["redirect.compound-fault"] "A bad response_type is reported to an unchecked redirect URI.";
     RedirectUncheckedBadPkce "redirect-unchecked-bad-pkce" ["redirect.compound-fault"] "A PKCE error is reported to an unchecked redirect URI.";
     RedirectUncheckedBadScope "redirect-unchecked-bad-scope" ["redirect.compound-fault"] "A scope error is reported to an unchecked redirect URI.";
-    RedirectUncheckedNoSession "redirect-unchecked-no-session" ["redirect.unregistered"] "The redirect URI is checked only when the browser already has a session.";
+    RedirectUncheckedNoSession "redirect-unchecked-no-session" ["redirect.unregistered", "redirect.compound-fault", "redirect.host-confusion", "redirect.host-confusion-bad-pkce", "redirect.host-confusion-bad-response-type", "redirect.localhost-exception", "redirect.localhost-exception-bad-pkce", "redirect.localhost-exception-bad-response-type", "redirect.loopback-strict", "redirect.loopback-strict-bad-pkce", "redirect.loopback-strict-bad-response-type", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type", "redirect.other-clients-uri", "redirect.other-clients-uri-bad-response-type", "redirect.path-confusion", "redirect.path-confusion-bad-pkce", "redirect.path-confusion-bad-response-type", "redirect.scheme-change", "redirect.scheme-change-bad-pkce", "redirect.scheme-change-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type"] "The redirect URI is checked only when the browser already has a session.";
     LoopbackPathIgnored "loopback-path-ignored" ["redirect.loopback-strict"] "On a loopback address any path is accepted.";
     LoopbackQueryIgnored "loopback-query-ignored" ["redirect.loopback-strict"] "On a loopback address any query is accepted.";
     LoopbackLocalhost "loopback-localhost" ["redirect.loopback-strict"] "localhost is taken for a registered loopback address.";
@@ -156,7 +156,7 @@ faults! {
     LoopbackSpellings "loopback-spellings" ["redirect.loopback-strict"] "Other spellings of the loopback address (127.1, hexadecimal, IPv4-mapped) are taken for it.";
     LoopbackScheme "loopback-scheme" ["redirect.loopback-strict"] "https is accepted where http was registered on a loopback address.";
     LoopbackPortFixed "loopback-port-fixed" ["redirect.loopback-any-port"] "The port of a loopback redirect URI must be the registered one.";
-    LocalhostException "localhost-exception" ["redirect.localhost-exception"] "A debug exception: any client may use localhost or a loopback address.";
+    LocalhostException "localhost-exception" ["redirect.localhost-exception", "redirect.loopback-strict", "redirect.loopback-strict-bad-pkce", "redirect.loopback-strict-bad-response-type"] "A debug exception: any client may use localhost or a loopback address.";
     TokenRedirectUnchecked "token-redirect-unchecked" ["redirect.token-mismatch"] "redirect_uri is not compared at the token endpoint.";
 
     // PKCE.
@@ -181,27 +181,27 @@ faults! {
     CodeCarriesChallenge "code-carries-challenge" ["pkce.challenge-not-exposed"] "The code is readable JSON that holds the challenge.";
 
     // Token endpoint.
-    CodeReusable "code-reusable" ["token.code-once"] "A code can be redeemed again and again.";
+    CodeReusable "code-reusable" ["token.code-once", "token.code-race", "token.code-reuse-revokes", "token.code-reuse-revokes-refresh"] "A code can be redeemed again and again.";
     CodeRace "code-race" ["token.code-race"] "A code is looked up and marked in two steps: parallel requests redeem it several times.";
     CodeAnyClient "code-any-client" ["token.code-other-client"] "A code is not bound to the client it was issued to.";
     CodeReplayHarmless "code-replay-harmless" ["token.code-reuse-revokes"] "A replayed code is refused, but the tokens of the first use live on.";
     CodeReplayLeavesChain "code-replay-leaves-chain" ["refresh.chain-after-code-replay"] "A replayed code kills the first tokens only, not what was refreshed from them.";
     CodeReplayFragile "code-replay-fragile" ["token.code-replay-invalid-no-revoke"] "A replay with a wrong verifier revokes the grant too, so whoever saw the code can end it.";
     CodePrefix "code-prefix" ["token.code-garbage"] "A code need only begin like an issued one.";
-    SecretUnchecked "secret-unchecked" ["token.confidential-auth"] "The client secret is not compared.";
+    SecretUnchecked "secret-unchecked" ["token.confidential-auth", "token.basic-401"] "The client secret is not compared.";
     SecretEmpty "secret-empty" ["token.confidential-auth"] "An empty client secret passes.";
-    SecretOmitted "secret-omitted" ["token.confidential-auth"] "A confidential client need only name itself.";
+    SecretOmitted "secret-omitted" ["token.confidential-auth", "token.body-only-secret"] "A confidential client need only name itself.";
     SecretAnyClient "secret-any-client" ["token.confidential-auth"] "Any client's secret authenticates every client.";
     SecretPrefix "secret-prefix" ["token.confidential-auth"] "A secret need only begin like the real one.";
     TokenByGet "token-by-get" ["token.post-only"] "The token endpoint answers GET.";
     TokenFromQuery "token-from-query" ["token.body-only"] "The token endpoint reads the query as well as the body.";
     TokenDuplicates "token-duplicates" ["token.duplicate-unknown-empty"] "Of a repeated parameter at the token endpoint the last value counts.";
-    TokenUnknownRefused "token-unknown-refused" ["token.duplicate-unknown-empty"] "An unknown parameter at the token endpoint is an error.";
+    TokenUnknownRefused "token-unknown-refused" ["token.duplicate-unknown-empty", "token.password-rejected"] "An unknown parameter at the token endpoint is an error.";
     TokenContentType "token-content-type" ["robust.content-type"] "The token endpoint reads any body as a form, whatever it says it is.";
     TokenCharsetRefused "token-charset-refused" ["token.form-accepted"] "A charset parameter in Content-Type is refused.";
     PasswordGrant "password-grant" ["token.password-rejected"] "The password grant works.";
     GrantTypeCase "grant-type-case" ["token.grant-missing-unknown"] "grant_type is compared without regard to case.";
-    GrantTypeGuessed "grant-type-guessed" ["token.grant-missing-unknown"] "Without grant_type, a code parameter is enough.";
+    GrantTypeGuessed "grant-type-guessed" ["token.grant-missing-unknown", "token.body-only"] "Without grant_type, a code parameter is enough.";
     MultipleAuthAccepted "multiple-auth-accepted" ["token.multiple-auth"] "A secret in header and body at once is accepted.";
     AuthClientMismatch "auth-client-mismatch" ["token.auth-client-mismatch"] "client_id in the body overrides the authenticated client.";
     ClientIdOptional "client-id-optional" ["token.client-id-required"] "A public client need not name itself; the code says who it is.";
@@ -234,8 +234,8 @@ faults! {
     // Scope.
     ScopeUnknownGranted "scope-unknown-granted" ["scope.unknown", "scope.case-and-prefix"] "Unknown scopes are granted as asked.";
     ScopeMalformed "scope-malformed" ["scope.malformed"] "Characters outside the scope alphabet are skipped.";
-    ScopeCase "scope-case" ["scope.case-and-prefix"] "Scopes are compared without regard to case.";
-    ScopePrefix "scope-prefix" ["scope.case-and-prefix"] "A prefix of a scope is taken for it.";
+    ScopeCase "scope-case" ["scope.case-and-prefix"] "Scopes are compared without regard to case, and granted as they were asked for.";
+    ScopePrefix "scope-prefix" ["scope.case-and-prefix"] "A scope that only begins like a known one is granted as it was asked for, and taken for it.";
     ScopeUnreported "scope-unreported" ["scope.reported-when-different", "scope.omitted"] "The token answer never names the scope.";
 
     // Resource indicators.
@@ -300,11 +300,11 @@ faults! {
     RsQueryToken "rs-query-token" ["rs.query-token-ignored"] "access_token in the query authenticates.";
     RsTwoMethods "rs-two-methods" ["rs.two-methods"] "Of two Authorization headers the last counts.";
     RsSchemeCase "rs-scheme-case" ["rs.scheme-case"] "The scheme must be spelled Bearer.";
-    RsHead "rs-head-open" ["rs.every-path-guarded"] "HEAD needs no token.";
+    RsOtherMethod "rs-other-method-open" ["rs.every-path-guarded"] "Only the methods of the route are guarded: PUT reaches the data without a token.";
     RsSlash "rs-slash-open" ["rs.every-path-guarded"] "With a trailing slash the route needs no token.";
     RsOverride "rs-method-override" ["rs.every-path-guarded"] "X-HTTP-Method-Override: OPTIONS skips authentication.";
     RsLeak "rs-leak" ["rs.no-leak-on-refusal"] "The 403 body already has the data.";
-    RsFragile "rs-fragile" ["rs.persistence"] "After one bad token everything is refused.";
+    RsFragile "rs-fragile" ["rs.persistence"] "A badly signed copy of a token ends the token itself, so whoever has seen it can take it away.";
     RsJwt500 "rs-jwt-500" ["rs.jwt-parser-robust", "rs.garbage-token", "rs.jwt-signature"] "A JWT that cannot be decoded is a 500.";
     WeakSecret "weak-secret" ["rs.jwt-weak-secret"] "Access tokens are signed with HS256 and the secret `secret`.";
     EmptySecret "empty-secret" ["rs.jwt-weak-secret", "rs.jwt-key-injection"] "Access tokens are signed with HS256 and an empty secret: the setting was never filled in.";

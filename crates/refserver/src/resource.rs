@@ -38,6 +38,12 @@ pub(crate) async fn serve(
         .filter(|route| route.path == path)
         .collect();
     let Some(route) = routes.iter().find(|route| method == route.method) else {
+        if let Some(route) = routes
+            .first()
+            .filter(|_| app.broken(Fault::RsOtherMethod) && request.method() == Method::PUT)
+        {
+            return data(route, "anybody");
+        }
         let mut response = http::empty(StatusCode::METHOD_NOT_ALLOWED);
         http::set(
             &mut response,
@@ -50,8 +56,7 @@ pub(crate) async fn serve(
         );
         return response;
     };
-    let open = (app.broken(Fault::RsHead) && request.method() == Method::HEAD)
-        || (app.broken(Fault::RsSlash) && request.uri().path().ends_with('/'))
+    let open = (app.broken(Fault::RsSlash) && request.uri().path().ends_with('/'))
         || (app.broken(Fault::RsOverride)
             && request
                 .headers()
@@ -175,9 +180,6 @@ async fn guarded(
             .then_some("invalid_token");
         return challenge.refuse(StatusCode::UNAUTHORIZED, error, None);
     };
-    if app.broken(Fault::RsFragile) && app.db().broken_down {
-        return invalid();
-    }
     if token.len() > 4096 && app.broken(Fault::RsTokenSize500) {
         return http::json_response(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -196,11 +198,13 @@ async fn guarded(
         None
     };
     let Some(bearer) = bearer else {
-        app.db().broken_down = true;
         return invalid();
     };
-    let scoped =
-        bearer.scopes.iter().any(|scope| scope == route.scope) || app.broken(Fault::RsScope);
+    let scoped = bearer
+        .scopes
+        .iter()
+        .any(|scope| satisfies(app, scope, route.scope))
+        || app.broken(Fault::RsScope);
     if !scoped {
         if app.broken(Fault::RsScope401) {
             return invalid();
@@ -238,4 +242,11 @@ fn token_of<'h>(app: &App, value: &'h str) -> Option<&'h str> {
     } else {
         http::bearer(value)
     }
+}
+
+/// Whether a scope of a token is the one a route needs.
+fn satisfies(app: &App, own: &str, needed: &str) -> bool {
+    own == needed
+        || (app.broken(Fault::ScopeCase) && own.eq_ignore_ascii_case(needed))
+        || (app.broken(Fault::ScopePrefix) && own.starts_with(needed))
 }

@@ -31,20 +31,12 @@ pub(crate) fn read_scopes(app: &App, client: &Client, text: &str) -> Result<Vec<
         let found = known(word)
             .map(str::to_owned)
             .or_else(|| {
-                app.broken(Fault::ScopeCase)
-                    .then(|| word.to_ascii_lowercase())
-                    .filter(|word| known(word).is_some())
-            })
-            .or_else(|| {
-                let prefix = app
-                    .face
-                    .scopes
-                    .iter()
-                    .map(|(name, _)| *name)
-                    .find(|name| name.starts_with(word) || word.starts_with(name));
-                prefix
-                    .filter(|_| app.broken(Fault::ScopePrefix))
-                    .map(str::to_owned)
+                let names = || app.face.scopes.iter().map(|(name, _)| *name);
+                let near = (app.broken(Fault::ScopeCase)
+                    && names().any(|name| name.eq_ignore_ascii_case(word)))
+                    || (app.broken(Fault::ScopePrefix)
+                        && names().any(|name| word.starts_with(name)));
+                near.then(|| word.to_owned())
             })
             .or_else(|| {
                 app.broken(Fault::ScopeUnknownGranted)

@@ -63,8 +63,6 @@ pub(crate) struct Db {
     pub assertions: HashMap<String, u64>,
     /// Counts up; for grants, and for the faults that make guessable values.
     pub serial: u64,
-    /// Set by a fault: the resource servers have given up.
-    pub broken_down: bool,
 }
 
 /// A registered client.

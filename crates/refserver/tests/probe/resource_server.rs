@@ -150,11 +150,13 @@ pub async fn shows(t: &Target, fault: Fault) -> Option<bool> {
                 .status
                 != 200
         }
-        Fault::RsHead => t.send("HEAD", "/a/items", &[], "").await.status == 200,
+        Fault::RsOtherMethod => t.send("PUT", "/a/items", &[], "").await.status == 200,
         Fault::RsSlash => t.send("GET", "/a/items/", &[], "").await.status == 200,
         Fault::RsOverride => get(&[("X-HTTP-Method-Override", "OPTIONS")]).await.status == 200,
         Fault::RsFragile => {
-            call("banana").await;
+            let (input, signature) = token.rsplit_once('.')?;
+            let first = if signature.starts_with('A') { 'B' } else { 'A' };
+            call(&format!("{input}.{first}{}", &signature[1..])).await;
             call(&token).await.status != 200
         }
         Fault::WeakSecret => jose::verify_hs256(&token, b"secret").is_ok(),
