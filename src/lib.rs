@@ -12,6 +12,7 @@ pub mod diagnostic;
 pub mod event;
 pub mod exit;
 pub mod flow;
+pub mod fuzz;
 pub mod fuzzing;
 pub mod login;
 mod reader;

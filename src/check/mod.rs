@@ -4,6 +4,7 @@
 //! file. Here every check is a row of a table: its name, and a function that looks at a [`View`] of
 //! the scene. Only `single-success` and `canary-unvisited` send or wait.
 
+mod answers;
 mod authorization;
 mod doc;
 mod general;
@@ -22,6 +23,7 @@ mod view;
 
 use crate::flow::{Answer, Scene};
 
+pub(crate) use answers::INSIDES;
 pub use doc::{Doc, doc};
 use view::View;
 
@@ -106,7 +108,7 @@ enum Look {
 struct Check(&'static str, Look);
 
 /// The tables of all concerns.
-const TABLES: [&[Check]; 9] = [
+const TABLES: [&[Check]; 10] = [
     metadata::CHECKS,
     resource::CHECKS,
     authorization::CHECKS,
@@ -116,6 +118,7 @@ const TABLES: [&[Check]; 9] = [
     jwt::CHECKS,
     registration::CHECKS,
     general::CHECKS,
+    answers::CHECKS,
 ];
 
 const COUNT: usize = {

@@ -71,6 +71,27 @@ Example:
   oauthspec doctor target.toml")]
     Doctor(DoctorArgs),
 
+    /// Fuzz a live server: sequences of operations with deviations, judged by a model and oracles
+    #[command(after_help = "\
+Findings go to DIR/findings, each a suite file that `replay` and `run` execute; DIR/state.json lets the
+next run go on where this one ended. Exit codes: 0 no finding, 1 findings, 2 usage or configuration,
+3 target unreachable, 4 nothing was tried.
+
+Examples:
+  oauthspec fuzz                                       the embedded reference server
+  oauthspec fuzz target.toml --time 10m --seed 7
+  oauthspec fuzz target.toml --rate 50/s --restart './start-server &'")]
+    Fuzz(Box<FuzzArgs>),
+
+    /// Run one suite file against a target: a finding of the fuzzer, or any case
+    #[command(after_help = "\
+Exit code 1 as long as the finding is there, 0 when the server is mended, 4 when nothing could be
+decided.
+
+Example:
+  oauthspec replay oauthspec-fuzz/findings/crash-token-code-nul-after.toml target.toml")]
+    Replay(ReplayArgs),
+
     /// List the cases, what each needs, and which ones a target can run
     #[command(after_help = "\
 With a TARGET, it is looked at (discovery, one login) to say which cases would run; no case is run.
@@ -237,6 +258,69 @@ pub struct RunArgs {
     /// Show only failures and the summary
     #[arg(long, short)]
     pub quiet: bool,
+    /// You may test a target that is not on this machine
+    #[arg(long)]
+    pub i_am_authorized: bool,
+}
+
+/// `fuzz`.
+#[derive(Debug, Args)]
+pub struct FuzzArgs {
+    /// A target file, an issuer (https://…), or `reference`
+    #[arg(default_value = "reference")]
+    pub target: String,
+    /// How long to fuzz
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse::duration)]
+    pub time: Duration,
+    /// End after this many programs, for runs that can be repeated exactly
+    #[arg(long, value_name = "N")]
+    pub programs: Option<u64>,
+    /// The seed of everything random
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Where findings and the state go
+    #[arg(long, value_name = "DIR", default_value = "oauthspec-fuzz")]
+    pub out: PathBuf,
+    /// At most this many requests a second
+    #[arg(long, value_name = "N/s", value_parser = parse::rate)]
+    pub rate: Option<f64>,
+    /// Break the reference server in this way; may be repeated
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub faults: Vec<String>,
+    /// Starts the server again when it has died; run by `sh -c`
+    #[arg(long, value_name = "CMD")]
+    pub restart: Option<String>,
+    /// Programs at the same time
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: u16,
+    /// Make programs without looking at the answers, to compare
+    #[arg(long, hide = true)]
+    pub blind: bool,
+    /// End with the first finding
+    #[arg(long)]
+    pub first: bool,
+    /// Show findings and the summary only
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// You may test a target that is not on this machine
+    #[arg(long)]
+    pub i_am_authorized: bool,
+}
+
+/// `replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// The suite file
+    pub file: PathBuf,
+    /// A target file, an issuer (https://…), or `reference`
+    #[arg(default_value = "reference")]
+    pub target: String,
+    /// Break the reference server in this way; may be repeated
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub faults: Vec<String>,
+    /// How long one exchange may take
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse::duration)]
+    pub timeout: Duration,
     /// You may test a target that is not on this machine
     #[arg(long)]
     pub i_am_authorized: bool,

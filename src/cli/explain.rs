@@ -121,15 +121,29 @@ fn topics() -> Result<Vec<Topic>, Failure> {
             text: forge.doc().trim().to_owned(),
         });
     }
-    for fault in refserver::Fault::ALL {
+    for fault in refserver::Fault::ALL.iter().chain(refserver::Fault::DEEP) {
+        let found = match fault.kind() {
+            refserver::Kind::Case => format!("turns red: {}", fault.breaks().join(", ")),
+            refserver::Kind::Deep => "found by: oauthspec fuzz".to_owned(),
+        };
         topics.push(Topic {
             kind: "fault",
             name: fault.name().to_owned(),
             brief: first_sentence(fault.doc()),
+            text: format!("{}\n\n{found}", fault.doc().trim()),
+        });
+    }
+    for oracle in crate::fuzz::oracle::Oracle::ALL {
+        topics.push(Topic {
+            kind: "oracle",
+            name: oracle.name().to_owned(),
+            brief: oracle.title().to_owned(),
             text: format!(
-                "{}\n\nturns red: {}",
-                fault.doc().trim(),
-                fault.breaks().join(", ")
+                "{}\n\n{}\n\nA correct server: {}\n\n{}",
+                oracle.title(),
+                oracle.why(),
+                oracle.fix(),
+                oracle.refs().join(", ")
             ),
         });
     }

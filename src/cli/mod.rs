@@ -8,6 +8,7 @@ mod compare;
 mod doctor;
 pub mod drive;
 mod explain;
+mod fuzz;
 mod init;
 mod list;
 mod parse;
@@ -91,6 +92,8 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
         Command::Compare(arguments) => compare::compare(&arguments),
         Command::Run(arguments) => wait(run::run(&arguments)),
+        Command::Fuzz(arguments) => wait(fuzz::fuzz(&arguments)),
+        Command::Replay(arguments) => wait(fuzz::replay(&arguments)),
         Command::Scan(arguments) => wait(scan::scan(&arguments)),
         Command::Init(arguments) => wait(init::init(&arguments)),
         Command::Doctor(arguments) => wait(doctor::doctor(&arguments)),

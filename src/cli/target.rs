@@ -86,7 +86,8 @@ pub(super) fn face(name: &str) -> Result<Face, Failure> {
 /// The fault of this name.
 pub(super) fn fault(name: &str) -> Result<Fault, Failure> {
     Fault::parse(name).ok_or_else(|| {
-        let hint = nearest(name, Fault::ALL.iter().map(|fault| fault.name()))
+        let all = Fault::ALL.iter().chain(Fault::DEEP);
+        let hint = nearest(name, all.map(|fault| fault.name()))
             .map(|near| format!("; did you mean `{near}`?"))
             .unwrap_or_default();
         Failure::usage(format!(

@@ -190,7 +190,7 @@ pub(super) fn common(recorded: &Recorded) -> Result<&Reply, Answer> {
 }
 
 /// A refusal read from a JSON error body (RFC 6749 §5.2), or a plain one.
-pub(super) fn refusal(reply: &Reply) -> Answer {
+pub(crate) fn refusal(reply: &Reply) -> Answer {
     let error = reply
         .json()
         .and_then(|object| object.get("error")?.as_str().map(str::to_owned));
@@ -207,7 +207,7 @@ pub(super) fn refusal(reply: &Reply) -> Answer {
 }
 
 /// String-like members of a JSON object as fields.
-pub(super) fn json_fields(reply: &Reply) -> BTreeMap<String, String> {
+pub(crate) fn json_fields(reply: &Reply) -> BTreeMap<String, String> {
     let mut fields = BTreeMap::new();
     for (name, value) in reply.json().unwrap_or_default() {
         let text = match value {

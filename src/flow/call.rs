@@ -60,7 +60,7 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
 }
 
 /// `token` is a parameter only until here: it becomes the Authorization header.
-fn place_token(draft: &mut Draft) {
+pub(crate) fn place_token(draft: &mut Draft) {
     let raw = draft
         .params
         .iter()
@@ -142,7 +142,7 @@ pub(super) fn read(recorded: &Recorded) -> Answer {
 }
 
 /// The `error` of the Bearer (or DPoP) challenge; `Some(None)` is a challenge without error.
-fn challenge_error(reply: &Reply) -> Option<Option<String>> {
+pub(crate) fn challenge_error(reply: &Reply) -> Option<Option<String>> {
     let parsed = wire::challenge::parse(reply.all("www-authenticate"));
     let challenge = parsed.scheme("bearer").or_else(|| parsed.scheme("dpop"))?;
     Some(challenge.param("error").map(str::to_owned))

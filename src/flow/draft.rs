@@ -181,7 +181,8 @@ impl Draft {
         Ok(())
     }
 
-    fn leave_out(&mut self, name: &str) {
+    /// Leaves a parameter or pseudo parameter out.
+    pub(crate) fn leave_out(&mut self, name: &str) {
         match name {
             "@authorization" => self.authorization = Some(String::new()),
             "@content-type" => self.content_type = Some(String::new()),
@@ -190,7 +191,11 @@ impl Draft {
         }
     }
 
-    fn alter(&mut self, name: &str, values: Vec<Param>) -> Result<(), String> {
+    /// Sets a parameter or pseudo parameter.
+    ///
+    /// # Errors
+    /// A pseudo parameter or authentication method that does not exist, in words.
+    pub(crate) fn alter(&mut self, name: &str, values: Vec<Param>) -> Result<(), String> {
         let text = || values.first().map(Param::text).unwrap_or_default();
         match name {
             "@method" => self.method = text(),

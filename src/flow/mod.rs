@@ -6,7 +6,7 @@
 
 pub mod answer;
 mod authorize;
-mod call;
+pub(crate) mod call;
 pub mod confirm;
 mod device;
 pub mod discover;
@@ -19,7 +19,7 @@ mod push;
 pub mod register;
 pub(crate) mod revoke;
 pub mod scene;
-mod token;
+pub(crate) mod token;
 pub mod world;
 
 pub use answer::{Answer, How, Outcome};

@@ -12,7 +12,7 @@ use crate::target::model::{Client, ClientAuth, Driver};
 use crate::transport::Recorded;
 
 /// A request to an endpoint where the client authenticates.
-pub(super) fn authenticated(
+pub(crate) fn authenticated(
     world: &World,
     url: &str,
     client: &Client,

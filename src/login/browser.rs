@@ -59,9 +59,16 @@ impl Browser {
         let Ok(url) = Url::parse(&recorded.request.url) else {
             return;
         };
-        let Ok(reply) = &recorded.reply else {
+        if let Ok(reply) = &recorded.reply {
+            self.keep_from(&url, reply);
+        }
+    }
+
+    /// Keeps the cookies of an answer that came from this URL.
+    pub fn keep_from(&self, url: &Url, reply: &crate::transport::Reply) {
+        if reply.header_bytes("set-cookie").is_none() {
             return;
-        };
+        }
         let values: Vec<HeaderValue> = reply
             .all("set-cookie")
             .filter_map(|value| HeaderValue::from_bytes(value).ok())
@@ -82,7 +89,7 @@ impl Browser {
                 _ => same_site.remove(&name),
             };
         }
-        self.jar.set_cookies(&mut values.iter(), &url);
+        self.jar.set_cookies(&mut values.iter(), url);
     }
 
     /// The cookies that a post from another site would carry.

@@ -74,7 +74,7 @@ fn stop(reply: &Reply) -> Option<End> {
 }
 
 /// The next request after a redirect, or `None` when it leads to the client or off the target.
-fn next_hop(visit: &Visit<'_>, from: &Request, location: &[u8], status: u16) -> Option<Request> {
+pub(crate) fn next_hop(visit: &Visit<'_>, from: &Request, location: &[u8], status: u16) -> Option<Request> {
     let read = wire::location::read(location, Some(&from.url));
     let text = String::from_utf8_lossy(location).into_owned();
     if (visit.arrived)(&text) {
@@ -105,7 +105,7 @@ fn next_hop(visit: &Visit<'_>, from: &Request, location: &[u8], status: u16) -> 
 }
 
 /// What a person does on this page: the next request, or the end.
-async fn on_page(
+pub(crate) async fn on_page(
     visit: &Visit<'_>,
     request: &Request,
     reply: &Reply,
@@ -308,7 +308,7 @@ fn sent_from(mut request: Request, page: &Page, page_url: &str) -> Request {
 }
 
 /// The headers of a navigation by a user (Fetch Metadata); `None`: the client's site led here.
-fn navigates(request: &mut Request, same_origin: Option<bool>) {
+pub(crate) fn navigates(request: &mut Request, same_origin: Option<bool>) {
     if request.header("sec-fetch-site").is_some() {
         return;
     }

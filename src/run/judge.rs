@@ -189,6 +189,11 @@ impl StepJudge<'_, '_> {
         let mut opinions = Vec::new();
         match &outcome.answer {
             Answer::NotApplicable(why) => return vec![opinion(Verdict::Skipped, why.clone())],
+            // Silence is what this check is about; to all others it says nothing.
+            Answer::NoAnswer(_) if self.expect.check.iter().any(|name| name == "prompt-answer") => {
+                let finding = check::run("prompt-answer", self.scene, self.at).await;
+                return vec![opinion(self.broken(), finding.reason)];
+            }
             Answer::NoAnswer(_) | Answer::Throttled(_) => {
                 let words = format!("{} {}", outcome.label, outcome.answer.words());
                 return vec![opinion(Verdict::Inconclusive, words)];

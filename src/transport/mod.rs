@@ -8,7 +8,7 @@ pub mod allow;
 mod http;
 pub mod network;
 pub(crate) mod pace;
-mod raw;
+pub(crate) mod raw;
 pub mod redact;
 
 use std::sync::Arc;
@@ -252,6 +252,11 @@ impl Transport {
     /// Time since the transport was made.
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed()
+    }
+
+    /// How the raw transport connects, for other senders of bytes.
+    pub(crate) fn way(&self) -> &Arc<raw::Way> {
+        &self.way
     }
 
     /// The hosts that may be contacted.

@@ -34,7 +34,7 @@ pub(super) fn needed(request: &Request) -> bool {
 }
 
 /// The network, and the TLS configuration once it was needed.
-pub(super) struct Way {
+pub(crate) struct Way {
     network: Network,
     tls: OnceLock<Result<Arc<ClientConfig>, String>>,
 }
@@ -56,11 +56,13 @@ impl Way {
     }
 }
 
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+/// What bytes go over: TCP, or TLS over it.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 /// Where the bytes go, and the target as it stands in the URL.
-struct Parts {
+#[derive(Clone)]
+pub(crate) struct Parts {
     host: String,
     port: u16,
     tls: bool,
@@ -68,7 +70,8 @@ struct Parts {
     target: String,
 }
 
-fn parts(url: &str) -> Result<Parts, String> {
+/// Parts a URL without changing a byte of its target.
+pub(crate) fn parts(url: &str) -> Result<Parts, String> {
     let (scheme, rest) = url
         .split_once("://")
         .ok_or_else(|| format!("not an absolute URL: {url}"))?;
@@ -119,7 +122,7 @@ fn encode(request: &Request, parts: &Parts) -> Vec<u8> {
 }
 
 /// A connection to the server, or (for plain http) to the proxy, which then wants the whole URL.
-async fn connect(parts: &mut Parts, way: &Way) -> Result<Box<dyn Stream>, String> {
+pub(crate) async fn connect(parts: &mut Parts, way: &Way) -> Result<Box<dyn Stream>, String> {
     let network = &way.network;
     let tcp = match network.proxy_for(&parts.host) {
         None => match network.address_of(&parts.host, parts.port) {

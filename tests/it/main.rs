@@ -1,6 +1,7 @@
 //! What the whole program does, against the reference server, real servers and hostile ones.
 
 mod command_line;
+mod fuzzing;
 mod hostile_files;
 mod real_servers;
 mod right_files;

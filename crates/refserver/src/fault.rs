@@ -2,31 +2,51 @@
 //! proves nothing by being green.
 
 macro_rules! faults {
-    ($($variant:ident $name:literal [$($row:literal),+] $doc:literal;)*) => {
+    (
+        $($variant:ident $name:literal [$($row:literal),+] $doc:literal;)*
+        @deep { $($deep:ident $deep_name:literal $deep_doc:literal;)* }
+    ) => {
         /// A way in which the server can be made wrong. The documentation says what the broken server does.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Fault { $(#[doc = $doc] $variant,)* }
+        pub enum Fault { $(#[doc = $doc] $variant,)* $(#[doc = $deep_doc] $deep,)* }
 
         impl Fault {
-            /// Every fault, grouped by what it breaks.
+            /// Every fault that a case must see, grouped by what it breaks.
             pub const ALL: &[Fault] = &[$(Fault::$variant,)*];
+
+            /// Faults that no case looks for, because nobody would think of them: for the fuzzer.
+            pub const DEEP: &[Fault] = &[$(Fault::$deep,)*];
 
             /// The name used on the command line.
             pub fn name(self) -> &'static str {
-                match self { $(Fault::$variant => $name,)* }
+                match self { $(Fault::$variant => $name,)* $(Fault::$deep => $deep_name,)* }
             }
 
             /// What the broken server does.
             pub fn doc(self) -> &'static str {
-                match self { $(Fault::$variant => $doc,)* }
+                match self { $(Fault::$variant => $doc,)* $(Fault::$deep => $deep_doc,)* }
             }
 
-            /// Ids of the requirements it breaks: a case of at least one of them must turn red, and no case of any other.
+            /// Ids of the requirements it breaks: a case of at least one of them must turn red, and no case of any other. Empty for deep faults.
             pub fn breaks(self) -> &'static [&'static str] {
-                match self { $(Fault::$variant => &[$($row),+],)* }
+                match self { $(Fault::$variant => &[$($row),+],)* $(Fault::$deep => &[],)* }
+            }
+
+            /// Whether a case or the fuzzer must find it.
+            pub fn kind(self) -> Kind {
+                match self { $(Fault::$variant => Kind::Case,)* $(Fault::$deep => Kind::Deep,)* }
             }
         }
     };
+}
+
+/// Who must find a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// At least one case of the suites.
+    Case,
+    /// The fuzzer.
+    Deep,
 }
 
 impl Fault {
@@ -34,6 +54,7 @@ impl Fault {
     pub fn parse(name: &str) -> Option<Fault> {
         Fault::ALL
             .iter()
+            .chain(Fault::DEEP)
             .copied()
             .find(|fault| fault.name() == name)
     }
@@ -388,6 +409,71 @@ faults! {
     // Whole-server faults.
     ServerError500 "server-error-500" ["robust.no-5xx", "robust.no-detail-leak"] "A broken percent escape is a 500.";
     StackTrace "stack-trace" ["robust.no-detail-leak"] "Token errors carry a stack trace.";
+
+    // Deep faults: see `deep`.
+    @deep {
+        DeepCrashNulState "deep-crash-nul-state" "A NUL in state is a 500: the page is rendered by a C library.";
+        DeepCrashOverlong "deep-crash-overlong" "An overlong UTF-8 sequence in a token request is a 500.";
+        DeepCrashPercentRevoke "deep-crash-percent-revoke" "A percent sign that begins no escape is a 500, at the revocation endpoint only.";
+        DeepCrashSurrogate "deep-crash-surrogate" "A lone surrogate, escaped, in authorization_details is a 500.";
+        DeepCrashHugeNumber "deep-crash-huge-number" "A number beyond double precision in a registration is a 500.";
+        DeepCrashJsonDepth "deep-crash-json-depth" "authorization_details nested more than sixty deep are a 500.";
+        DeepCrashNullRedirects "deep-crash-null-redirects" "redirect_uris null in a registration is a 500.";
+        DeepCrashBasicColon "deep-crash-basic-colon" "Basic credentials without a colon are a 500 at the token endpoint.";
+        DeepCrashBasicBase64 "deep-crash-basic-base64" "Basic credentials that are no base64 are a 500 at the introspection endpoint.";
+        DeepCrashCharset "deep-crash-charset" "A charset other than UTF-8 in the Content-Type of a token request is a 500.";
+        DeepCrashBracketCode "deep-crash-bracket-code" "A parameter `code[…]` in a token request is a 500: a list where a text was expected.";
+        DeepCrashLongScope "deep-crash-long-scope" "A scope of more than 4096 bytes is a 500: the column is shorter.";
+        DeepCrashBearerTab "deep-crash-bearer-tab" "A tab in the Authorization header is a 500 at the resource servers.";
+        DeepCrashTwoAuthorization "deep-crash-two-authorization" "Two Authorization headers are a 500 at the resource servers.";
+        DeepCrashManyParameters "deep-crash-many-parameters" "More than a thousand parameters in a token request are a 500.";
+        DeepCrashProtoMember "deep-crash-proto-member" "A member `__proto__` in a registration is a 500.";
+        DeepCrashByteOrderMark "deep-crash-byte-order-mark" "A byte order mark before a registration is a 500.";
+        DeepCrashFullWidth "deep-crash-full-width" "A full-width character in client_id is a 500: two lookups disagree.";
+        DeepCrashMaxAge "deep-crash-max-age" "max_age that is no number is a 500.";
+        DeepCrashPut "deep-crash-put" "PUT at the token endpoint is a 500.";
+        DeepCrashCookie "deep-crash-cookie" "A Cookie header without `=` is a 500 at the authorization endpoint.";
+        DeepCrashForwardedProto "deep-crash-forwarded-proto" "X-Forwarded-Proto other than http and https is a 500 where metadata is served.";
+        DeepCrashLongName "deep-crash-long-name" "A client_name of more than 4096 bytes is a 500.";
+        DeepCrashHintText "deep-crash-hint-text" "token_type_hint that is no ASCII is a 500 at the revocation endpoint.";
+        DeepCrashFormPost "deep-crash-form-post" "response_mode=form_post together with a prompt is a 500: its page has no such case.";
+        DeepCrashRefreshResource "deep-crash-refresh-resource" "A refresh request with a scope and two resources is a 500.";
+        DeepHangBrackets "deep-hang-brackets" "A parameter nested a hundred brackets deep keeps a token request busy for seconds.";
+        DeepHangUri "deep-hang-uri" "A redirect URI with a hundred `@` is read for seconds: the expression backtracks.";
+        DeepHangContentType "deep-hang-content-type" "A Content-Type with three hundred spaces is read for seconds.";
+        DeepHangJson "deep-hang-json" "A registration nested five hundred deep is read for seconds.";
+        DeepSecondVerifier "deep-second-verifier" "Of two code_verifiers in the body the second wins.";
+        DeepQueryVerifier "deep-query-verifier" "code_verifier is taken from the query when the body has none.";
+        DeepPostedRedirect "deep-posted-redirect" "In a posted authorization request the first redirect URI is checked, and errors go to the second.";
+        DeepEscapedType "deep-escaped-type" "A second type in an authorization detail is not noticed when its name is spelt with an escape: the last one wins.";
+        DeepSemicolon "deep-semicolon" "The error page of the authorization endpoint believes a redirect_uri behind a semicolon.";
+        DeepCodeNul "deep-code-nul" "A code ends at the first NUL.";
+        DeepVerifierList "deep-verifier-list" "A code_verifier with commas is a list, and its first entry counts.";
+        DeepRefreshTrimmed "deep-refresh-trimmed" "White space after a refresh token is cut off.";
+        DeepBearerComma "deep-bearer-comma" "What follows a comma in the Authorization header is ignored by the resource servers.";
+        DeepSecretInvisible "deep-secret-invisible" "Invisible characters in a client secret are ignored.";
+        DeepIntrospectTail "deep-introspect-tail" "Introspection looks at a token up to its first white space.";
+        DeepErrorDetails "deep-error-details" "When authorization_details are malformed, the error goes to the redirect URI unchecked.";
+        DeepErrorRepeat "deep-error-repeat" "When a parameter is repeated, the error goes to the redirect URI unchecked.";
+        DeepErrorPrompt "deep-error-prompt" "When prompt is contradictory, the error goes to the redirect URI unchecked.";
+        DeepLocaleMarkup "deep-locale-markup" "An error page shows ui_locales unescaped.";
+        DeepGrantTypeEcho "deep-grant-type-echo" "The error_description repeats an unsupported grant_type as it came.";
+        DeepPostedInjection "deep-posted-injection" "A line end in the state of a posted authorization request begins a header.";
+        DeepCodeKept "deep-code-kept" "A redemption that names a scope does not use up the code.";
+        DeepRefreshKept "deep-refresh-kept" "A refresh request that names an audience does not use up the refresh token.";
+        DeepCodeRace "deep-code-race" "A redemption with an unknown parameter takes a slow path on which the code can be redeemed several times at once.";
+        DeepRevokeHint "deep-revoke-hint" "Revocation with an unknown token_type_hint answers 200 and does nothing.";
+        DeepRevokeForeign "deep-revoke-foreign" "Revocation with a token_type_hint does not ask whose token it is.";
+        DeepCacheNonce "deep-cache-nonce" "A token answer may be stored when the request had a nonce.";
+        DeepXmlError "deep-xml-error" "A client that accepts XML gets token errors as XML.";
+        DeepUrnError200 "deep-urn-error-200" "An unsupported grant type that is a URN is an error with status 200.";
+        DeepMultipartTrace "deep-multipart-trace" "A multipart token request is answered with a stack trace.";
+        DeepExpiresText "deep-expires-text" "expires_in is a string when a refresh request names a scope.";
+        DeepLastStateLost "deep-last-state-lost" "state is lost when it is the last parameter.";
+        DeepLongNameRefused "deep-long-name-refused" "An unknown parameter with a name longer than forty bytes is refused.";
+        DeepStateSeparator "deep-state-separator" "A Unicode line separator in state is dropped.";
+        DeepPoisonPill "deep-poison-pill" "After a revocation with a parameter `__proto__` every token request is refused.";
+    }
 }
 
 #[cfg(test)]
@@ -398,7 +484,7 @@ mod tests {
     #[test]
     fn names_are_kebab_case_unique_and_parse_back() {
         let mut seen = HashSet::new();
-        for fault in Fault::ALL {
+        for fault in Fault::ALL.iter().chain(Fault::DEEP) {
             let name = fault.name();
             assert!(
                 name.bytes()
@@ -413,7 +499,8 @@ mod tests {
     #[test]
     fn every_fault_says_what_it_does_and_what_it_breaks() {
         let mut docs = HashSet::new();
-        for fault in Fault::ALL {
+        for fault in Fault::ALL.iter().chain(Fault::DEEP) {
+            assert_eq!(fault.breaks().is_empty(), fault.kind() == Kind::Deep);
             assert!(
                 fault.doc().ends_with('.') && docs.insert(fault.doc()),
                 "{}",

@@ -37,6 +37,7 @@ mod authorize;
 mod bearer;
 mod client_auth;
 mod client_metadata;
+mod deep;
 mod face;
 mod fault;
 mod fetch;
@@ -58,7 +59,7 @@ mod state;
 mod token;
 
 pub use face::Face;
-pub use fault::Fault;
+pub use fault::{Fault, Kind};
 pub(crate) use state::App;
 
 use crate::{
@@ -350,10 +351,16 @@ fn router(app: Arc<App>) -> Router {
                 );
         }
     }
-    pages
+    let mut router = pages
         .merge(apis.layer(middleware::from_fn(cors)))
-        .layer(DefaultBodyLimit::max(64 * 1024))
-        .with_state(app)
+        .layer(DefaultBodyLimit::max(64 * 1024));
+    if app.broken_deep() {
+        router = router.layer(middleware::from_fn_with_state(
+            Arc::clone(&app),
+            deep::layer,
+        ));
+    }
+    router.with_state(app)
 }
 
 /// Browser clients may read these answers from anywhere: no cookie means anything there.

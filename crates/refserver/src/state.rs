@@ -63,6 +63,8 @@ pub(crate) struct Db {
     pub assertions: HashMap<String, u64>,
     /// Counts up; for grants, and for the faults that make guessable values.
     pub serial: u64,
+    /// Set by a deep fault: the token endpoint refuses everything.
+    pub poisoned: bool,
 }
 
 /// A registered client.
@@ -227,6 +229,13 @@ impl App {
     /// Whether this fault is switched on.
     pub fn broken(&self, fault: Fault) -> bool {
         self.faults.contains(&fault)
+    }
+
+    /// Whether a fault for the fuzzer is switched on.
+    pub fn broken_deep(&self) -> bool {
+        self.faults
+            .iter()
+            .any(|fault| fault.kind() == crate::fault::Kind::Deep)
     }
 
     /// The lock over everything remembered. A panic elsewhere must not take the server down with it.

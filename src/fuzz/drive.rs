@@ -1,0 +1,1031 @@
+//! A fuzzing run: prove that the correct flow works, learn what the server enforces, then make
+//! programs, play them, judge them, and follow up what looks wrong.
+//!
+//! Programs are played in batches on several connections and judged in the order in which they were
+//! made, so that the same seed comes to the same decisions however fast the server is; what may have
+//! been disturbed by a neighbour is played again by itself first. Time only cuts the end.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use proptest::strategy::ValueTree as _;
+use serde::{Deserialize, Serialize};
+
+use super::connection::{Road, Seen};
+use super::dictionary::Dictionary;
+use super::finding::{self, Bucket, Finding};
+use super::novelty::Novelty;
+use super::operation::{Credential, Deviation, Edit, Kind, Operation, Program, Text};
+use super::oracle::{Candidate, Judge, Oracle, Policy};
+use super::play::{Player, Slot, Stage, Trace, patience};
+use super::strategy::{Abilities, Actor, Grammar, ProgramTree};
+use crate::flow::{Answer, World};
+use crate::run::{Failure, Prepared, Stop, cleanup, prepare};
+use crate::target::model::{Client, Target};
+use crate::transport::Limits;
+
+/// What the user asked for.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How long; `None`: until stopped.
+    pub time: Option<Duration>,
+    /// At most so many programs.
+    pub programs: Option<u64>,
+    /// Of everything random.
+    pub seed: u64,
+    /// Requests a second.
+    pub rate: Option<f64>,
+    /// Where findings and the state go; `None`: nowhere.
+    pub out: Option<PathBuf>,
+    /// Starts a server that has died.
+    pub restart: Option<String>,
+    /// The user's word that hosts other than loopback may be tested.
+    pub i_am_authorized: bool,
+    /// Programs at the same time.
+    pub jobs: usize,
+    /// Ignore what answers are like when making programs: to compare.
+    pub blind: bool,
+    /// End with so many findings.
+    pub most_findings: Option<usize>,
+    /// Skip the follow-up of findings but for the repetition: to measure.
+    pub quick: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            time: Some(Duration::from_secs(60)),
+            programs: None,
+            seed: 0,
+            rate: None,
+            out: None,
+            restart: None,
+            i_am_authorized: false,
+            jobs: 16,
+            blind: false,
+            most_findings: None,
+            quick: false,
+        }
+    }
+}
+
+/// What a run says while it works.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// What was found out before the first program: for people.
+    Note(String),
+    /// Now and then.
+    Progress {
+        /// Programs played.
+        programs: u64,
+        /// Requests sent.
+        requests: u64,
+        /// Answers unlike each other.
+        signatures: usize,
+        /// Findings.
+        findings: usize,
+        /// Since the start.
+        elapsed: Duration,
+    },
+    /// Something was found.
+    Finding(Box<Finding>),
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// In the order in which they were found.
+    pub findings: Vec<Finding>,
+    /// Candidates that were of a bucket already full.
+    pub duplicates: u64,
+    /// Candidates that did not show again.
+    pub unconfirmed: u64,
+    /// Programs played.
+    pub programs: u64,
+    /// Requests sent.
+    pub requests: u64,
+    /// Time spent.
+    pub elapsed: Duration,
+    /// Answers unlike each other.
+    pub signatures: usize,
+    /// Why the server is given up, with the last request.
+    pub dead: Option<String>,
+    /// Whether a signal ended it.
+    pub interrupted: bool,
+    /// What could not be removed from the target.
+    pub leftovers: Vec<String>,
+}
+
+/// What is kept between runs.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct State {
+    /// Programs played in all runs: where the next one goes on.
+    programs: u64,
+    novelty: Novelty,
+    buckets: Vec<Bucket>,
+}
+
+/// Programs of a batch for each slot.
+const DEPTH: usize = 4;
+/// Programs tried while a finding is made smaller.
+const SHRINKING: usize = 160;
+/// The same, where each try may cost seconds.
+const SHRINKING_SLOW: usize = 10;
+/// Findings followed up for one oracle, endpoint and parameter.
+const SAME_PARAMETER: usize = 2;
+/// Findings followed up for one oracle and endpoint.
+const SAME_ENDPOINT: usize = 8;
+/// How long a server may take to come back.
+const RECOVERY: Duration = Duration::from_secs(20);
+
+/// Runs the fuzzer against a target.
+///
+/// # Errors
+/// [`Failure`], when nothing can be tried.
+pub async fn run(
+    target: Target,
+    options: &Options,
+    hear: &mut (dyn FnMut(Event) + Send),
+    stop: &Stop,
+) -> Result<Report, Failure> {
+    let clock = Instant::now();
+    let mut report = Report::default();
+    let mut state = load_state(options);
+    loop {
+        let prepared = prepare(target.clone(), &preparation(options)).await?;
+        let died = {
+            let mut session =
+                Session::open(&prepared, options, &mut state, &mut report, hear, clock).await?;
+            session.go(stop).await
+        };
+        report.leftovers = cleanup::clean(&prepared.world).await;
+        match (died, &options.restart) {
+            (Some(last), Some(command)) if !over(options, &report, clock) => {
+                hear(Event::Note(format!(
+                    "the server is dead after {last}; restarting it"
+                )));
+                restart(command).await.map_err(Failure::Unreachable)?;
+            }
+            (died, _) => {
+                report.dead = died;
+                break;
+            }
+        }
+    }
+    report.elapsed = clock.elapsed();
+    report.signatures = state.novelty.signatures();
+    state.programs += report.programs;
+    save_state(options, &state).map_err(Failure::Configuration)?;
+    Ok(report)
+}
+
+/// Whether the run has had what it was given.
+fn over(options: &Options, report: &Report, clock: Instant) -> bool {
+    options.time.is_some_and(|time| clock.elapsed() >= time)
+        || options.programs.is_some_and(|most| report.programs >= most)
+        || options
+            .most_findings
+            .is_some_and(|most| report.findings.len() >= most)
+}
+
+fn preparation(options: &Options) -> crate::run::Options {
+    crate::run::Options {
+        rate: options.rate,
+        i_am_authorized: options.i_am_authorized,
+        // A target that knows less than the whole flow can be fuzzed as far as it goes.
+        despite_preflight: true,
+        ..crate::run::Options::default()
+    }
+}
+
+/// Runs the user's command; it may stay in the foreground.
+async fn restart(command: &str) -> Result<(), String> {
+    let mut child = tokio::process::Command::new("sh")
+        .arg("-c")
+        .arg(command)
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .map_err(|error| format!("--restart cannot be run: {error}"))?;
+    // A command that ends has started the server in the background; one that stays is the server.
+    tokio::time::timeout(Duration::from_secs(10), child.wait())
+        .await
+        .ok();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    Ok(())
+}
+
+fn load_state(options: &Options) -> State {
+    options
+        .out
+        .as_ref()
+        .and_then(|out| std::fs::read(out.join("state.json")).ok())
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .unwrap_or_default()
+}
+
+fn save_state(options: &Options, state: &State) -> Result<(), String> {
+    let Some(out) = &options.out else {
+        return Ok(());
+    };
+    let bytes = serde_json::to_vec(state).map_err(|error| error.to_string())?;
+    std::fs::create_dir_all(out)
+        .and_then(|()| std::fs::write(out.join("state.json"), bytes))
+        .map_err(|error| format!("{} cannot be written: {error}", out.display()))
+}
+
+/// The clients that act, the usual one first. Those whose codes live for moments are left out.
+fn actors(world: &World) -> Vec<Client> {
+    let usable = |client: &&Client| {
+        client.id.is_some()
+            && !matches!(
+                client.name.as_str(),
+                "brief" | "legacy" | "keyed" | "native"
+            )
+            && Some(client.name.as_str()) != world.target.introspection_client.as_deref()
+    };
+    let mut found: Vec<Client> = world
+        .target
+        .clients
+        .iter()
+        .filter(usable)
+        .cloned()
+        .collect();
+    let rank = |client: &Client| match client.name.as_str() {
+        "a" => 0,
+        "b" => 1,
+        "confidential" => 2,
+        "confidential-b" => 3,
+        _ => 4,
+    };
+    found.sort_by_key(rank);
+    found.truncate(4);
+    found
+}
+
+/// A URI in pieces: itself, scheme, authority, path and what follows.
+fn pieces(uri: &str) -> [String; 4] {
+    let (scheme, rest) = uri.split_once("://").unwrap_or(("https", uri));
+    let at = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at_checked(at).unwrap_or((rest, ""));
+    [uri, scheme, authority, path].map(str::to_owned)
+}
+
+/// One target, alive.
+struct Session<'s> {
+    prepared: &'s Prepared,
+    options: &'s Options,
+    state: &'s mut State,
+    report: &'s mut Report,
+    hear: &'s mut (dyn FnMut(Event) + Send),
+    clock: Instant,
+    stage: Stage<'s>,
+    slots: Vec<Slot>,
+    grammar: Grammar,
+    policy: Policy,
+    patience: Duration,
+    counts: BTreeMap<(Oracle, String, String), usize>,
+    health: Program,
+    counted: u64,
+}
+
+impl<'s> Session<'s> {
+    /// Proves that something correct works, and learns what the server enforces.
+    async fn open(
+        prepared: &'s Prepared,
+        options: &'s Options,
+        state: &'s mut State,
+        report: &'s mut Report,
+        hear: &'s mut (dyn FnMut(Event) + Send),
+        clock: Instant,
+    ) -> Result<Session<'s>, Failure> {
+        let world = &prepared.world;
+        let stage = Stage {
+            world,
+            actors: actors(world),
+            resources: world
+                .target
+                .resources
+                .iter()
+                .filter(|resource| resource.rar.is_none())
+                .collect(),
+            waiting: world
+                .target
+                .clients
+                .iter()
+                .flat_map(|client| client.redirect_uris.clone())
+                .collect(),
+            introspector: world
+                .target
+                .introspection_client
+                .as_deref()
+                .and_then(|name| world.target.client(name))
+                .filter(|client| client.id.is_some())
+                .cloned(),
+        };
+        if stage.actors.is_empty() {
+            return Err(Failure::Configuration(
+                "the target names no client that can act; add [client.a] to the target file".into(),
+            ));
+        }
+        let slots = slots(world, options, Duration::from_secs(10), options.jobs);
+        let mut session = Session {
+            prepared,
+            options,
+            grammar: Grammar::new(Abilities::default(), Dictionary::default(), 0),
+            state,
+            report,
+            hear,
+            clock,
+            stage,
+            slots,
+            policy: Policy::default(),
+            patience: Duration::from_secs(2),
+            counts: BTreeMap::new(),
+            health: Program::default(),
+            counted: 0,
+        };
+        session.learn().await?;
+        Ok(session)
+    }
+
+    fn world(&self) -> &'s World {
+        &self.prepared.world
+    }
+
+    fn say(&mut self, text: impl Into<String>) {
+        (self.hear)(Event::Note(text.into()));
+    }
+
+    /// Which operations work, how fast, and what is enforced.
+    async fn learn(&mut self) -> Result<(), Failure> {
+        let world = self.world();
+        let mut kinds = Vec::new();
+        let mut times = Vec::new();
+        let mut why_not = Vec::new();
+        for kind in Kind::ALL {
+            let operation = self.usual(kind);
+            let Some(operation) = operation else {
+                continue;
+            };
+            let program = Program {
+                operations: vec![operation],
+            };
+            let mut worked = false;
+            for _ in 0..3 {
+                let trace = self.alone(&program).await;
+                times.extend(
+                    trace
+                        .done
+                        .iter()
+                        .flat_map(|done| &done.seen)
+                        .map(|seen| seen.took),
+                );
+                worked = trace
+                    .done
+                    .first()
+                    .is_some_and(|done| done.answer == Answer::Success);
+                if worked {
+                    break;
+                }
+                let why = trace
+                    .stuck
+                    .clone()
+                    .or(trace.done.first().map(|done| done.answer.words()));
+                why_not.push(format!("{}: {}", kind.word(), why.unwrap_or_default()));
+            }
+            if worked {
+                kinds.push(kind);
+            }
+        }
+        if kinds
+            .iter()
+            .all(|kind| matches!(kind, Kind::Discover | Kind::Register))
+        {
+            let reason = self.prepared.preflight.clone().err();
+            why_not.dedup();
+            let reason = reason.unwrap_or_else(|| why_not.join("; "));
+            return Err(Failure::Unreachable(world.secrets.redact(&reason)));
+        }
+        times.sort();
+        let median = times.get(times.len() / 2).copied().unwrap_or_default();
+        self.patience = patience(median);
+        self.slots = slots(
+            world,
+            self.options,
+            self.patience + Duration::from_millis(200),
+            self.options.jobs,
+        );
+        let details = world.target.rar.first().map(|(_, text)| text.clone());
+        let abilities = Abilities {
+            actors: self
+                .stage
+                .actors
+                .iter()
+                .map(|client| Actor {
+                    name: client.name.clone(),
+                    secret: client.secret.is_some(),
+                    redirect: pieces(
+                        client
+                            .redirect_uris
+                            .first()
+                            .map_or("https://client.example/cb", String::as_str),
+                    ),
+                })
+                .collect(),
+            resources: self.stage.resources.len(),
+            indicators: self
+                .stage
+                .resources
+                .iter()
+                .any(|resource| resource.id.is_some()),
+            details,
+            denies: world
+                .target
+                .login
+                .steps
+                .iter()
+                .any(|step| step.deny.is_some()),
+            kinds: kinds.clone(),
+        };
+        let direct = self
+            .stage
+            .actors
+            .iter()
+            .position(|client| client.secret.is_some());
+        let seed = self.options.seed.wrapping_add(self.state.programs);
+        self.grammar = Grammar::new(abilities, Dictionary::of(world), seed);
+        self.health = Program {
+            operations: kinds
+                .iter()
+                .copied()
+                .find(|kind| matches!(kind, Kind::Call))
+                .or_else(|| {
+                    kinds
+                        .iter()
+                        .copied()
+                        .find(|kind| matches!(kind, Kind::Exchange | Kind::Direct))
+                })
+                .or(kinds.first().copied())
+                .map(|kind| Operation {
+                    client: if kind == Kind::Direct {
+                        direct.unwrap_or(0)
+                    } else {
+                        0
+                    },
+                    ..Operation::plain(kind)
+                })
+                .into_iter()
+                .collect(),
+        };
+        let words: Vec<&str> = kinds.iter().map(|kind| kind.word()).collect();
+        self.say(format!(
+            "works: {}; an answer takes {:.1} ms; {} combinations of place and operator",
+            words.join(", "),
+            median.as_secs_f64() * 1000.0,
+            self.grammar.cards()
+        ));
+        self.enforcement(&kinds).await;
+        Ok(())
+    }
+
+    /// The correct operation of a kind; `None` where the target has no such endpoint.
+    fn usual(&self, kind: Kind) -> Option<Operation> {
+        let world = self.world();
+        let endpoints = &world.endpoints;
+        let there = match kind {
+            Kind::Authorize => endpoints.authorization.is_some(),
+            Kind::Exchange | Kind::Refresh => {
+                endpoints.authorization.is_some() && endpoints.token.is_some()
+            }
+            Kind::Direct => endpoints.token.is_some() && endpoints.authorization.is_none(),
+            Kind::Revoke => endpoints.revocation.is_some(),
+            Kind::Introspect => {
+                endpoints.introspection.is_some() && self.stage.introspector.is_some()
+            }
+            Kind::Call => !self.stage.resources.is_empty(),
+            Kind::Register => endpoints.registration.is_some(),
+            Kind::Discover => world.metadata_url.is_some(),
+        };
+        let mut operation = Operation::plain(kind);
+        if kind == Kind::Direct {
+            operation.client = self
+                .stage
+                .actors
+                .iter()
+                .position(|client| client.secret.is_some())?;
+        }
+        there.then_some(operation)
+    }
+
+    /// Plain violations of what a server may lawfully not enforce: what is refused counts from now on.
+    async fn enforcement(&mut self, kinds: &[Kind]) {
+        for (kind, guard, edits) in plain_violations() {
+            if !kinds.contains(&kind) {
+                continue;
+            }
+            let mut operation = self.usual(kind).unwrap_or_else(|| Operation::plain(kind));
+            operation.deviations.push(Deviation {
+                operator: "plainly-wrong".into(),
+                parameter: guard.into(),
+                equivalent: false,
+                edits,
+            });
+            let trace = self
+                .alone(&Program {
+                    operations: vec![operation],
+                })
+                .await;
+            if trace
+                .done
+                .first()
+                .is_some_and(|done| done.answer.is_refusal())
+            {
+                self.policy.enforced.push(Policy::key(kind, guard));
+            }
+        }
+        let presented = |kind, credential| Program {
+            operations: vec![Operation {
+                credential,
+                ..Operation::plain(kind)
+            }],
+        };
+        if kinds.contains(&Kind::Exchange) {
+            let trace = self
+                .alone(&presented(Kind::Exchange, Credential::Spent))
+                .await;
+            self.policy.code_replay = trace
+                .done
+                .first()
+                .is_some_and(|done| done.alive == Some(false));
+        }
+        if kinds.contains(&Kind::Refresh) {
+            let trace = self
+                .alone(&presented(Kind::Refresh, Credential::Spent))
+                .await;
+            let done = trace.done.first();
+            self.policy.rotation = done.is_some_and(|done| done.answer.is_refusal());
+            self.policy.refresh_replay = done.is_some_and(|done| done.alive == Some(false));
+        }
+        if kinds.contains(&Kind::Revoke) {
+            let trace = self.alone(&presented(Kind::Revoke, Credential::Live)).await;
+            self.policy.revocation = trace
+                .done
+                .first()
+                .is_some_and(|done| done.alive == Some(false));
+        }
+        let enforced = self.policy.enforced.join(", ");
+        self.say(format!("enforced when asked plainly: {enforced}"));
+    }
+
+    /// Plays a program by itself with a clean browser and new connections.
+    async fn alone(&mut self, program: &Program) -> Trace {
+        let Some(slot) = self.slots.first_mut() else {
+            return Trace::default();
+        };
+        slot.renew();
+        Player::new(&self.stage, slot).play(program).await
+    }
+
+    fn judge(&self, program: &Program, trace: &Trace) -> Vec<Candidate> {
+        let markup = format!("{}\"'><svg/onload=1>", self.world().canary);
+        Judge {
+            world: self.world(),
+            policy: &self.policy,
+            patience: self.patience,
+            markup: &markup,
+        }
+        .judge(program, trace)
+    }
+
+    /// The run proper. Returns the last request when the server stays dead.
+    async fn go(&mut self, stop: &Stop) -> Option<String> {
+        let mut batches = 0_u64;
+        loop {
+            if *stop.borrow() {
+                self.report.interrupted = true;
+                return None;
+            }
+            if over(self.options, self.report, self.clock) {
+                return None;
+            }
+            let programs = self.batch();
+            let traces = self.together(&programs).await;
+            self.count();
+            for (program, trace) in programs.iter().zip(traces) {
+                self.report.programs += 1;
+                let trace = if trace.disturbed() {
+                    // A neighbour may be to blame: what it does by itself counts.
+                    if let Err(last) = self.recovered(program, &trace).await {
+                        return Some(last);
+                    }
+                    self.alone(program).await
+                } else {
+                    trace
+                };
+                self.learn_from(program, &trace);
+                for candidate in self.judge(program, &trace) {
+                    if let Err(last) = self.follow_up(program, &candidate, &trace).await {
+                        return Some(last);
+                    }
+                    if over(self.options, self.report, self.clock) || *stop.borrow() {
+                        break;
+                    }
+                }
+            }
+            batches += 1;
+            if batches.is_multiple_of(8) {
+                self.count();
+                (self.hear)(Event::Progress {
+                    programs: self.report.programs,
+                    requests: self.report.requests,
+                    signatures: self.state.novelty.signatures(),
+                    findings: self.report.findings.len(),
+                    elapsed: self.clock.elapsed(),
+                });
+            }
+        }
+    }
+
+    fn batch(&mut self) -> Vec<Program> {
+        let size = self.slots.len().max(1) * DEPTH;
+        let mut programs = Vec::with_capacity(size);
+        for _ in 0..size {
+            let near = !self.options.blind && self.grammar.below(5) < 2;
+            let mut chance = |limit: usize| self.grammar.below(limit);
+            let parent = near
+                .then(|| self.state.novelty.parent(&mut chance).cloned())
+                .flatten();
+            programs.push(match parent {
+                Some(parent) => self.grammar.near(&parent),
+                None => self.grammar.fresh(),
+            });
+        }
+        programs
+    }
+
+    /// Plays programs on all slots; program `i` on slot `i` modulo their number.
+    async fn together(&mut self, programs: &[Program]) -> Vec<Trace> {
+        let count = self.slots.len().max(1);
+        let stage = &self.stage;
+        let lanes = self
+            .slots
+            .iter_mut()
+            .enumerate()
+            .map(|(number, slot)| async move {
+                let mut traces = Vec::new();
+                for program in programs.iter().skip(number).step_by(count) {
+                    traces.push(Player::new(stage, slot).play(program).await);
+                }
+                traces
+            });
+        let mut lanes: Vec<std::vec::IntoIter<Trace>> = join_all(lanes)
+            .await
+            .into_iter()
+            .map(Vec::into_iter)
+            .collect();
+        (0..programs.len())
+            .map(|at| {
+                lanes
+                    .get_mut(at % count)
+                    .and_then(Iterator::next)
+                    .unwrap_or_default()
+            })
+            .collect()
+    }
+
+    fn count(&mut self) {
+        let sent: u64 = self.slots.iter().map(|slot| slot.lane.sent).sum();
+        self.report.requests += sent - self.counted;
+        self.counted = sent;
+    }
+
+    /// Remembers what was new: for programs to come, and words for the dictionary.
+    fn learn_from(&mut self, program: &Program, trace: &Trace) {
+        let new = self.state.novelty.observe(program, trace);
+        if !new || self.options.blind {
+            return;
+        }
+        for done in &trace.done {
+            for name in done.fields.keys() {
+                self.grammar.dictionary.learn_name(name);
+            }
+        }
+    }
+
+    /// Waits until the correct flow works again. `Err`: it stays dead, and the last request.
+    async fn recovered(&mut self, program: &Program, trace: &Trace) -> Result<(), String> {
+        let since = Instant::now();
+        let health = self.health.clone();
+        loop {
+            let probe = self.alone(&health).await;
+            if probe.stuck.is_none() && probe.done.iter().all(|done| done.answer == Answer::Success)
+            {
+                return Ok(());
+            }
+            if since.elapsed() > RECOVERY {
+                let last = self.last_request(program, trace);
+                self.died(program, trace, &last);
+                return Err(last);
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+    }
+
+    fn last_request(&self, program: &Program, trace: &Trace) -> String {
+        let seen = trace.done.iter().flat_map(|done| &done.seen).last();
+        let mut secrets = self.world().secrets.clone();
+        seen.map_or_else(
+            || finding::describe(program),
+            |seen: &Seen| {
+                secrets.observe(&seen.recorded());
+                let shown =
+                    secrets.redact(&format!("{} {}", seen.request.method, seen.request.url));
+                shown.chars().take(300).collect()
+            },
+        )
+    }
+
+    /// The server does not come back: the last program is the finding.
+    fn died(&mut self, program: &Program, trace: &Trace, last: &str) {
+        let at = trace.done.last().map_or(0, |done| done.at);
+        let candidate = Candidate {
+            oracle: Oracle::Dead,
+            at,
+            note: format!("the server does not come back after {last}"),
+        };
+        self.record(program.clone(), &candidate, trace, (1, 1), 0);
+    }
+
+    /// Repeats, shrinks and writes down a candidate.
+    async fn follow_up(
+        &mut self,
+        program: &Program,
+        candidate: &Candidate,
+        trace: &Trace,
+    ) -> Result<(), String> {
+        let Some(operation) = program.operations.get(candidate.at) else {
+            return Ok(());
+        };
+        if self.known(candidate.oracle, operation) {
+            self.report.duplicates += 1;
+            return Ok(());
+        }
+        let kind = operation.kind;
+        let mut hits = 0;
+        let mut last = trace.clone();
+        for _ in 0..3 {
+            self.recovered(program, &last).await?;
+            let again = self.alone(program).await;
+            if self
+                .shows(program, &again, candidate.oracle, kind)
+                .is_some()
+            {
+                hits += 1;
+                last = again;
+            }
+        }
+        if hits == 0 {
+            self.report.unconfirmed += 1;
+            return Ok(());
+        }
+        let slow = matches!(candidate.oracle, Oracle::Hang | Oracle::Dead);
+        let budget = match (slow, self.options.quick) {
+            (true, _) => SHRINKING_SLOW,
+            (false, true) => SHRINKING / 2,
+            (false, false) => SHRINKING,
+        };
+        let (smallest, tries) = self
+            .shrink(program, candidate.oracle, kind, budget, hits)
+            .await?;
+        self.recovered(&smallest, &last).await?;
+        let shown = self.alone(&smallest).await;
+        let (smallest, shown, candidate) =
+            match self.shows(&smallest, &shown, candidate.oracle, kind) {
+                Some(found) => (smallest, shown, found),
+                None => (program.clone(), last, candidate.clone()),
+            };
+        self.recovered(&smallest, &shown).await?;
+        self.record(smallest, &candidate, &shown, (hits, 3), tries);
+        self.count();
+        Ok(())
+    }
+
+    /// Whether enough findings like this one have been followed up.
+    fn known(&self, oracle: Oracle, operation: &Operation) -> bool {
+        let endpoint = operation.kind.endpoint().to_owned();
+        let count = |parameter: &str| {
+            self.counts
+                .get(&(oracle, endpoint.clone(), parameter.to_owned()))
+                .copied()
+                .unwrap_or(0)
+        };
+        if count("") >= SAME_ENDPOINT {
+            return true;
+        }
+        operation.deviations.iter().any(|deviation| {
+            let bucket = |known: &Bucket| {
+                known.oracle == oracle
+                    && known.endpoint == endpoint
+                    && known.parameter == deviation.parameter
+                    && known.operator == deviation.operator
+            };
+            self.state.buckets.iter().any(bucket) || count(&deviation.parameter) >= SAME_PARAMETER
+        })
+    }
+
+    fn shows(
+        &self,
+        program: &Program,
+        trace: &Trace,
+        oracle: Oracle,
+        kind: Kind,
+    ) -> Option<Candidate> {
+        self.judge(program, trace).into_iter().find(|one| {
+            one.oracle == oracle
+                && program
+                    .operations
+                    .get(one.at)
+                    .is_some_and(|operation| operation.kind == kind)
+        })
+    }
+
+    /// Makes a program smaller as long as it shows the same.
+    async fn shrink(
+        &mut self,
+        program: &Program,
+        oracle: Oracle,
+        kind: Kind,
+        budget: usize,
+        hits: usize,
+    ) -> Result<(Program, usize), String> {
+        let mut tree = ProgramTree::new(program.clone());
+        let mut smallest = program.clone();
+        let mut tries = 0;
+        // What shows only sometimes gets more than one chance.
+        let chances = if hits < 3 { 3 } else { 1 };
+        while tries < budget && tree.simplify() {
+            let candidate = tree.current();
+            let mut shows = false;
+            for _ in 0..chances {
+                tries += 1;
+                let trace = self.alone(&candidate).await;
+                shows = self.shows(&candidate, &trace, oracle, kind).is_some();
+                if trace.disturbed() {
+                    self.recovered(&candidate, &trace).await?;
+                }
+                if shows {
+                    break;
+                }
+            }
+            if shows {
+                smallest = candidate;
+            } else if !tree.complicate() {
+                break;
+            }
+        }
+        Ok((smallest, tries))
+    }
+
+    fn record(
+        &mut self,
+        program: Program,
+        candidate: &Candidate,
+        trace: &Trace,
+        shown: (usize, usize),
+        tries: usize,
+    ) {
+        let Some(operation) = program.operations.get(candidate.at) else {
+            return;
+        };
+        let bucket = Bucket::of(candidate.oracle, operation);
+        let endpoint = operation.kind.endpoint().to_owned();
+        for parameter in operation
+            .deviations
+            .iter()
+            .map(|deviation| deviation.parameter.clone())
+            .chain([String::new()])
+        {
+            *self
+                .counts
+                .entry((candidate.oracle, endpoint.clone(), parameter))
+                .or_default() += 1;
+        }
+        if self.state.buckets.contains(&bucket) {
+            self.report.duplicates += 1;
+            return;
+        }
+        self.state.buckets.push(bucket.clone());
+        let mut found = finding::write(
+            &self.stage,
+            &finding::Shown {
+                bucket,
+                program: &program,
+                candidate,
+                trace,
+                hits: shown.0,
+                of: shown.1,
+                seed: self.options.seed,
+                number: self.report.findings.len() + 1,
+            },
+        );
+        found.after = self.clock.elapsed();
+        found.programs = self.report.programs;
+        found.tries = tries;
+        if let Some(out) = &self.options.out {
+            let folder = out.join("findings");
+            let path = folder.join(format!("{}.toml", found.id));
+            let written =
+                std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&path, &found.text));
+            match written {
+                Ok(()) => found.path = Some(path),
+                Err(error) => self.say(format!("{} cannot be written: {error}", path.display())),
+            }
+        }
+        (self.hear)(Event::Finding(Box::new(found.clone())));
+        self.report.findings.push(found);
+    }
+}
+
+fn slots(world: &World, options: &Options, timeout: Duration, count: usize) -> Vec<Slot> {
+    let limits = Limits {
+        timeout,
+        ..Limits::default()
+    };
+    let road = Arc::new(Road::new(&world.transport,
+        limits,
+        options.rate,
+    ));
+    (0..count.clamp(1, 64))
+        .map(|_| Slot::new(Arc::clone(&road)))
+        .collect()
+}
+
+/// What a server may lawfully not enforce, violated plainly.
+fn plain_violations() -> Vec<(Kind, &'static str, Vec<Edit>)> {
+    let with = |name: &str, value: &str| vec![Edit::With(name.into(), vec![Text::plain(value)])];
+    vec![
+        (
+            Kind::Authorize,
+            "response_type",
+            with("response_type", "oauthspec-x"),
+        ),
+        (
+            Kind::Authorize,
+            "code_challenge",
+            vec![
+                Edit::Without("code_challenge".into()),
+                Edit::Without("code_challenge_method".into()),
+            ],
+        ),
+        (
+            Kind::Authorize,
+            "code_challenge_method",
+            with("code_challenge_method", "oauthspec-x"),
+        ),
+        (
+            Kind::Authorize,
+            "resource",
+            with("resource", "https://attacker.example/"),
+        ),
+        (
+            Kind::Authorize,
+            "authorization_details",
+            with("authorization_details", r#"[{"type":"oauthspec-x"}]"#),
+        ),
+        (
+            Kind::Exchange,
+            "redirect_uri",
+            with("redirect_uri", "https://attacker.example/cb"),
+        ),
+        (
+            Kind::Exchange,
+            "grant_type",
+            with("grant_type", "oauthspec-x"),
+        ),
+        (
+            Kind::Exchange,
+            "resource",
+            with("resource", "https://attacker.example/"),
+        ),
+        (
+            Kind::Refresh,
+            "grant_type",
+            with("grant_type", "oauthspec-x"),
+        ),
+        (
+            Kind::Refresh,
+            "resource",
+            with("resource", "https://attacker.example/"),
+        ),
+        (
+            Kind::Direct,
+            "grant_type",
+            with("grant_type", "oauthspec-x"),
+        ),
+    ]
+}

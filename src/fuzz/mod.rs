@@ -1,0 +1,12 @@
+//! The wire fuzzer: stateful, black-box, for a live server.
+pub mod connection;
+pub mod dictionary;
+pub mod drive;
+pub mod finding;
+pub mod model;
+pub mod mutation;
+pub mod novelty;
+pub mod operation;
+pub mod oracle;
+pub mod play;
+pub mod strategy;

@@ -1,0 +1,534 @@
+//! What a correct server may make of a request, read off the request as it is sent.
+//!
+//! A *guard* is something without which a request must not succeed: the verifier of the code, the
+//! live token, the client's secret. It is violated when **no** value in the request satisfies it,
+//! whichever of several a server may read: so leniency is not called a fault, and whatever is called
+//! one is. Soft guards are those a server may lawfully lack (a redirect URI at the token endpoint, a
+//! known resource); they count once the plain violation was seen to be refused.
+
+use base64::Engine as _;
+
+use crate::target::model::{Client, ClientAuth};
+use crate::transport::Request;
+
+/// A guard's name, as in findings.
+pub type Guard = &'static str;
+
+/// What was violated.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Violations {
+    /// No server may accept this.
+    pub hard: Vec<Guard>,
+    /// No server that enforces the guard may.
+    pub soft: Vec<Guard>,
+    /// A parameter came more than once with different values: which of them counts is anybody's guess.
+    pub ambiguous: Vec<String>,
+    /// A guard is satisfied only for a lenient reader: a strict one may lawfully not see what is meant.
+    pub lenient: bool,
+}
+
+impl Violations {
+    /// Nothing is wrong.
+    pub fn none(&self) -> bool {
+        self.hard.is_empty() && self.soft.is_empty() && self.ambiguous.is_empty()
+    }
+}
+
+/// A request's parameters as a reader could see them.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// Names as sent and values, decoded: those of the place where they belong.
+    pub pairs: Vec<(String, String)>,
+    /// Those of the query of a POST.
+    pub elsewhere: Vec<(String, String)>,
+    /// Authorization headers.
+    pub authorization: Vec<String>,
+    /// The body is not what the content type promises, or the content type is not that of a form.
+    pub odd: bool,
+}
+
+impl Facts {
+    /// Reads a request. `in_query`: parameters belong in the query unless it is a POST.
+    pub fn of(request: &Request) -> Facts {
+        let query = request.url.split_once('?').map_or("", |(_, query)| query);
+        let form = request.header("content-type").is_some_and(|kind| {
+            kind.to_ascii_lowercase()
+                .starts_with("application/x-www-form-urlencoded")
+        });
+        let posts = !matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS");
+        let query = pairs(query.as_bytes());
+        let body = match members(&request.body) {
+            Some(members) => members,
+            None => pairs(&request.body),
+        };
+        let (pairs, elsewhere) = if posts {
+            (body, query)
+        } else {
+            (query, Vec::new())
+        };
+        Facts {
+            pairs,
+            elsewhere,
+            authorization: request
+                .headers
+                .iter()
+                .filter(|(name, _)| name.eq_ignore_ascii_case("authorization"))
+                .map(|(_, value)| value.clone())
+                .collect(),
+            odd: posts && !form,
+        }
+    }
+
+    /// Every value of a parameter, under any spelling of its name a lenient parser may take for it.
+    pub fn values<'f>(&'f self, name: &'f str) -> impl Iterator<Item = &'f str> {
+        self.pairs
+            .iter()
+            .filter(move |(key, _)| same_name(key, name))
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Every value of a parameter under its own name that is not empty.
+    pub fn exactly<'f>(&'f self, name: &'f str) -> impl Iterator<Item = &'f str> {
+        self.pairs
+            .iter()
+            .filter(move |(key, value)| key == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Whether some value of a parameter is this one, perhaps after decoding it once more.
+    pub fn has(&self, name: &str, wanted: &str) -> bool {
+        self.values(name).any(|value| {
+            value == wanted
+                || (value.contains('%')
+                    && wire::form::decode_component(value.as_bytes()) == wanted.as_bytes())
+        })
+    }
+
+    /// Whether the parameter was sent with a value.
+    pub fn sent(&self, name: &str) -> bool {
+        self.values(name).any(|value| !value.is_empty())
+    }
+
+    /// Parameters that came more than once with different values, `resource` apart (RFC 8707 §2).
+    pub fn ambiguous(&self, known: &[&str]) -> Vec<String> {
+        known
+            .iter()
+            .filter(|name| **name != "resource")
+            .filter(|name| {
+                let mut values = self
+                    .pairs
+                    .iter()
+                    .filter(|(key, _)| key == *name)
+                    .map(|(_, value)| value);
+                let first = values.next();
+                values.any(|other| Some(other) != first)
+            })
+            .map(|name| (*name).to_owned())
+            .collect()
+    }
+
+    /// Whether the client is named and has shown what it must.
+    fn client(&self, client: &Client) -> bool {
+        let Some(id) = client.id.as_deref() else {
+            return true;
+        };
+        let basic = self.basic(id);
+        match (client.auth, client.secret.as_deref()) {
+            (ClientAuth::None, _) | (_, None) => self.has("client_id", id) || basic.is_some(),
+            (ClientAuth::PrivateKeyJwt, _) => self.sent("client_assertion"),
+            (_, Some(secret)) => {
+                self.has("client_secret", secret) || basic.as_deref() == Some(secret)
+            }
+        }
+    }
+
+    /// The secret of Basic credentials for this client.
+    fn basic(&self, id: &str) -> Option<String> {
+        self.authorization.iter().find_map(|value| {
+            let (scheme, rest) = value.split_once(' ')?;
+            if !scheme.eq_ignore_ascii_case("basic") {
+                return None;
+            }
+            let decoded = base64::engine::general_purpose::STANDARD
+                .decode(rest.trim())
+                .ok()?;
+            let text = String::from_utf8(decoded).ok()?;
+            let (user, secret) = text.split_once(':')?;
+            let decode =
+                |part: &str| String::from_utf8(wire::form::decode_component(part.as_bytes())).ok();
+            (decode(user)? == id).then(|| decode(secret))?
+        })
+    }
+}
+
+/// The members of a JSON object as parameters, for servers whose token endpoint takes JSON.
+fn members(body: &[u8]) -> Option<Vec<(String, String)>> {
+    if body.first() != Some(&b'{') {
+        return None;
+    }
+    let document = wire::json::scan(body, wire::json::Limits::default()).ok()?;
+    let members = document.value.as_object()?;
+    Some(
+        members
+            .iter()
+            .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+            .collect(),
+    )
+}
+
+/// Parameters, names and values decoded; what is no UTF-8 is replaced.
+fn pairs(bytes: &[u8]) -> Vec<(String, String)> {
+    if bytes.is_empty() {
+        return Vec::new();
+    }
+    wire::form::Pairs::parse(bytes)
+        .iter()
+        .map(|pair| {
+            (
+                String::from_utf8_lossy(&pair.name).into_owned(),
+                pair.value
+                    .as_deref()
+                    .map(|value| String::from_utf8_lossy(value).into_owned())
+                    .unwrap_or_default(),
+            )
+        })
+        .collect()
+}
+
+/// Whether a lenient parser may take one name for the other: case, brackets, space around it.
+fn same_name(key: &str, name: &str) -> bool {
+    if key == name {
+        return true;
+    }
+    let stripped = key
+        .trim_matches(|c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}' || c == '+')
+        .split('[')
+        .next()
+        .unwrap_or_default();
+    stripped.eq_ignore_ascii_case(name)
+}
+
+/// What a redemption needs.
+pub struct Redemption<'m> {
+    /// The code.
+    pub code: &'m str,
+    /// Its verifier, when a challenge was sent.
+    pub verifier: Option<&'m str>,
+    /// The redirect URI of the authorization request.
+    pub redirect_uri: Option<&'m str>,
+    /// The resource asked for.
+    pub resource: Option<&'m str>,
+    /// Whose code it is.
+    pub client: &'m Client,
+}
+
+/// RFC 6749 §4.1.3, RFC 7636 §4.6, RFC 8707 §2.2.
+pub fn redemption(facts: &Facts, need: &Redemption<'_>) -> Violations {
+    let mut found = Violations {
+        ambiguous: facts.ambiguous(&[
+            "grant_type",
+            "code",
+            "redirect_uri",
+            "client_id",
+            "code_verifier",
+            "client_secret",
+        ]),
+        ..Violations::default()
+    };
+    if !facts.has("code", need.code) {
+        found.hard.push("code");
+    }
+    if need
+        .verifier
+        .is_some_and(|verifier| !facts.has("code_verifier", verifier))
+    {
+        found.hard.push("code_verifier");
+    }
+    if !facts.client(need.client) {
+        found.hard.push("client");
+    }
+    if let Some(uri) = need.redirect_uri
+        && facts.exactly("redirect_uri").next().is_some()
+        && !facts.has("redirect_uri", uri)
+    {
+        found.soft.push("redirect_uri");
+    }
+    if !facts.has("grant_type", "authorization_code") {
+        found.soft.push("grant_type");
+    }
+    resource(facts, need.resource, &mut found);
+    found
+}
+
+/// RFC 6749 §6.
+pub fn renewal(facts: &Facts, token: &str, asked: Option<&str>, client: &Client) -> Violations {
+    let mut found = Violations {
+        ambiguous: facts.ambiguous(&[
+            "grant_type",
+            "refresh_token",
+            "client_id",
+            "client_secret",
+            "scope",
+        ]),
+        ..Violations::default()
+    };
+    if !facts.has("refresh_token", token) {
+        found.hard.push("refresh_token");
+    }
+    if !facts.client(client) {
+        found.hard.push("client");
+    }
+    if !facts.has("grant_type", "refresh_token") {
+        found.soft.push("grant_type");
+    }
+    resource(facts, asked, &mut found);
+    found
+}
+
+fn resource(facts: &Facts, granted: Option<&str>, found: &mut Violations) {
+    let Some(granted) = granted else {
+        return;
+    };
+    if facts.exactly("resource").any(|value| value != granted) {
+        found.soft.push("resource");
+    }
+}
+
+/// RFC 6749 §4.4.2.
+pub fn direct(facts: &Facts, client: &Client) -> Violations {
+    let mut found = Violations {
+        ambiguous: facts.ambiguous(&["grant_type", "client_id", "client_secret", "scope"]),
+        ..Violations::default()
+    };
+    if !facts.client(client) {
+        found.hard.push("client");
+    }
+    if !facts.has("grant_type", "client_credentials") {
+        found.soft.push("grant_type");
+    }
+    found
+}
+
+/// RFC 7009 §2.1, RFC 7662 §2.1.
+pub fn about_token(facts: &Facts, token: &str, client: &Client) -> Violations {
+    let mut found = Violations {
+        ambiguous: facts.ambiguous(&["token", "client_id", "client_secret"]),
+        ..Violations::default()
+    };
+    found.lenient = !facts.exactly("token").eq([token]);
+    if !facts.has("token", token) {
+        found.hard.push("token");
+    }
+    if !facts.client(client) {
+        found.hard.push("client");
+    }
+    found
+}
+
+/// RFC 6750 §2.1: the token in the header, scheme in any case.
+pub fn call(facts: &Facts, token: &str) -> Violations {
+    let mut found = Violations::default();
+    let shown = facts.authorization.iter().any(|value| {
+        let value = value.trim();
+        value.split_once([' ', '\t']).is_some_and(|(scheme, rest)| {
+            scheme.eq_ignore_ascii_case("bearer") && rest.trim() == token
+        })
+    });
+    if !shown {
+        found.hard.push("token");
+    }
+    if facts.authorization.len() > 1 {
+        found.ambiguous.push("Authorization".into());
+    }
+    found
+}
+
+/// What an authorization request needs.
+pub struct Authorization<'m> {
+    /// The acting client.
+    pub client: &'m Client,
+    /// Resource identifiers there are.
+    pub resources: Vec<&'m str>,
+    /// Authorization detail types there are.
+    pub types: Vec<String>,
+    /// Whether a challenge must come along.
+    pub proof: bool,
+}
+
+/// RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2, RFC 9396 §5. The redirect URI has an oracle of its own.
+pub fn authorization(facts: &Facts, need: &Authorization<'_>) -> Violations {
+    let mut found = Violations {
+        ambiguous: facts.ambiguous(&[
+            "response_type",
+            "client_id",
+            "redirect_uri",
+            "scope",
+            "code_challenge",
+            "code_challenge_method",
+            "state",
+            "authorization_details",
+        ]),
+        ..Violations::default()
+    };
+    if need
+        .client
+        .id
+        .as_deref()
+        .is_some_and(|id| !facts.has("client_id", id))
+    {
+        found.hard.push("client_id");
+    }
+    if !facts
+        .values("response_type")
+        .any(|value| value.split_whitespace().any(|word| word == "code"))
+    {
+        found.soft.push("response_type");
+    }
+    if need.proof {
+        let sound = |value: &str| {
+            (43..=128).contains(&value.len())
+                && value
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+        };
+        if !facts.values("code_challenge").any(sound) {
+            found.soft.push("code_challenge");
+        }
+        if !facts
+            .values("code_challenge_method")
+            .any(|value| value.eq_ignore_ascii_case("S256"))
+        {
+            found.soft.push("code_challenge_method");
+        }
+    }
+    if !need.resources.is_empty()
+        && facts
+            .exactly("resource")
+            .any(|value| !need.resources.contains(&value))
+    {
+        found.soft.push("resource");
+    }
+    let details: Vec<&str> = facts.exactly("authorization_details").collect();
+    if !details.is_empty() && !details.iter().any(|text| sound_details(text, &need.types)) {
+        found.soft.push("authorization_details");
+    }
+    found
+}
+
+/// A JSON array of objects, no member twice, every type a known one.
+fn sound_details(text: &str, types: &[String]) -> bool {
+    let Ok(document) = wire::json::scan(text.as_bytes(), wire::json::Limits::default()) else {
+        return false;
+    };
+    if !document.duplicates.is_empty() || document.bom {
+        return false;
+    }
+    let Some(items) = document.value.as_array() else {
+        return false;
+    };
+    !items.is_empty()
+        && items.iter().all(|item| {
+            item.get("type")
+                .and_then(wire::json::Value::as_str)
+                .is_some_and(|kind| types.iter().any(|known| known == kind))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::model::ClientKind;
+
+    fn client(auth: ClientAuth) -> Client {
+        Client {
+            name: "a".into(),
+            register: false,
+            id: Some("id".into()),
+            secret: (auth != ClientAuth::None).then(|| "se cret".into()),
+            auth,
+            kind: ClientKind::Public,
+            redirect_uris: vec![],
+        }
+    }
+
+    fn post(body: &str) -> Facts {
+        Facts::of(&Request::post(
+            "http://h/token?x=1",
+            "application/x-www-form-urlencoded",
+            body.into(),
+        ))
+    }
+
+    fn redeemed(body: &str) -> Violations {
+        redemption(
+            &post(body),
+            &Redemption {
+                code: "c",
+                verifier: Some("v"),
+                redirect_uri: Some("u"),
+                resource: None,
+                client: &client(ClientAuth::None),
+            },
+        )
+    }
+
+    #[test]
+    fn a_correct_redemption_violates_nothing_however_it_is_spelt() {
+        for body in [
+            "grant_type=authorization_code&code=c&code_verifier=v&client_id=id&redirect_uri=u",
+            "client_id=id&code=%63&x=1&code_verifier=v&grant_type=authorization%5fcode",
+            "CODE=c&code_verifier[]=%2576&client_id=id&grant_type=authorization_code",
+        ] {
+            assert!(redeemed(body).none(), "{body}: {:?}", redeemed(body));
+        }
+    }
+
+    #[test]
+    fn a_guard_is_violated_when_no_value_satisfies_it() {
+        let found = redeemed(
+            "grant_type=authorization_code&code=c%00&code_verifier=vx&client_id=id&redirect_uri=w",
+        );
+        assert_eq!(found.hard, ["code", "code_verifier"]);
+        assert_eq!(found.soft, ["redirect_uri"]);
+        let found = redeemed(
+            "grant_type=authorization_code&code=c&code_verifier=x&code_verifier=v&client_id=id",
+        );
+        assert_eq!(found.hard, [] as [&str; 0]);
+        assert_eq!(found.ambiguous, ["code_verifier"]);
+    }
+
+    #[test]
+    fn a_secret_counts_in_the_header_and_in_the_body() {
+        let client = client(ClientAuth::Basic);
+        let mut request = Request::post(
+            "http://h/",
+            "application/x-www-form-urlencoded",
+            b"token=t".to_vec(),
+        );
+        assert_eq!(
+            about_token(&Facts::of(&request), "t", &client).hard,
+            ["client"]
+        );
+        let credentials = base64::engine::general_purpose::STANDARD.encode("id:se+cret");
+        request
+            .headers
+            .push(("authorization".into(), format!("Basic {credentials}")));
+        assert!(about_token(&Facts::of(&request), "t", &client).none());
+    }
+
+    #[test]
+    fn details_with_a_member_twice_are_not_sound_even_when_it_is_spelt_otherwise() {
+        let types = ["pay".to_owned()];
+        assert!(sound_details(r#"[{"type":"pay"}]"#, &types));
+        for text in [
+            r#"[{"type":"x","type":"pay"}]"#,
+            r#"[{"t\u0079pe":"x","type":"pay"}]"#,
+            "[]",
+            "[1]",
+            r#"{"type":"pay"}"#,
+            r#"[{"type":"x"}]"#,
+        ] {
+            assert!(!sound_details(text, &types), "{text}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The wire fuzzer finds faults nobody wrote a case for, makes them small, writes them down so that
+//! they can be replayed, and says nothing about a server that is right.
+
+use std::time::Duration;
+
+use oauthspec::event::{Event, Verdict};
+use oauthspec::fuzz::drive::{self, Options, Report};
+use oauthspec::fuzz::finding::Finding;
+use oauthspec::fuzz::oracle::Oracle;
+use oauthspec::suite::{Known, load_str};
+use oauthspec::target::reference::Reference;
+use refserver::{Face, Fault};
+
+async fn server(fault: Option<Fault>) -> Reference {
+    Reference::start(Face::default(), fault.into_iter().collect(), 0)
+        .await
+        .expect("the reference server starts")
+}
+
+fn options(seed: u64) -> Options {
+    Options {
+        time: Some(Duration::from_secs(120)),
+        seed,
+        jobs: 8,
+        ..Options::default()
+    }
+}
+
+async fn fuzz(server: &Reference, options: &Options) -> Report {
+    drive::run(
+        server.target.clone(),
+        options,
+        &mut |_| {},
+        &oauthspec::run::never(),
+    )
+    .await
+    .expect("the reference server can be fuzzed")
+}
+
+/// The verdict of a finding's case against a server.
+async fn replay(finding: &Finding, server: &Reference) -> (Verdict, String) {
+    let forges: Vec<&str> = jose::Forge::ALL.iter().map(|forge| forge.name()).collect();
+    let known = Known {
+        checks: oauthspec::check::NAMES,
+        forges: &forges,
+    };
+    let suite = load_str("finding.toml", &finding.text, &known)
+        .unwrap_or_else(|problems| panic!("{problems}\n{}", finding.text));
+    let mut seen = (Verdict::Error, String::new());
+    let mut hear = |event: Event| {
+        if let Event::Case(case) = event {
+            seen = (case.verdict, case.reason.clone());
+        }
+    };
+    let options = oauthspec::run::Options::default();
+    oauthspec::run::run(
+        server.target.clone(),
+        &[suite],
+        &options,
+        &mut hear,
+        oauthspec::run::never(),
+    )
+    .await;
+    seen
+}
+
+/// A deep fault is found, is small, is of the right kind, replays red on the broken server and green
+/// on the clean one.
+async fn found_and_replayed(name: &str, oracle: Oracle, endpoint: &str) {
+    let fault = Fault::parse(name).expect("a fault of that name");
+    let broken = server(Some(fault)).await;
+    let report = fuzz(
+        &broken,
+        &Options {
+            most_findings: Some(1),
+            ..options(1)
+        },
+    )
+    .await;
+    let finding = report
+        .findings
+        .first()
+        .unwrap_or_else(|| panic!("{name} was not found: {report:?}"));
+    assert_eq!(
+        (finding.bucket.oracle, finding.bucket.endpoint.as_str()),
+        (oracle, endpoint),
+        "{finding:?}"
+    );
+    assert!(finding.deviations <= 2, "{}", finding.summary);
+    let red = replay(finding, &broken).await;
+    let clean = server(None).await;
+    let green = replay(finding, &clean).await;
+    broken.stop().await;
+    clean.stop().await;
+    assert_eq!(red.0, Verdict::Fail, "{name}: {}\n{}", red.1, finding.text);
+    assert!(
+        matches!(green.0, Verdict::Pass | Verdict::Warn),
+        "{name}: {green:?}\n{}",
+        finding.text
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_on_one_odd_byte_is_found() {
+    found_and_replayed("deep-crash-nul-state", Oracle::Crash, "authorization").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_parameter_that_wins_is_found() {
+    found_and_replayed("deep-second-verifier", Oracle::Ambiguous, "token").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_path_that_skips_the_redirect_check_is_found() {
+    found_and_replayed("deep-error-prompt", Oracle::Redirect, "authorization").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_that_is_not_used_up_is_found() {
+    found_and_replayed("deep-code-kept", Oracle::Double, "token").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hang_on_one_shape_is_found() {
+    found_and_replayed("deep-hang-brackets", Oracle::Hang, "token").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_that_does_nothing_is_found() {
+    found_and_replayed("deep-revoke-hint", Oracle::NotRevoked, "revocation").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_clean_server_gives_no_finding() {
+    let clean = server(None).await;
+    let report = fuzz(
+        &clean,
+        &Options {
+            programs: Some(1500),
+            ..options(7)
+        },
+    )
+    .await;
+    clean.stop().await;
+    assert!(report.findings.is_empty(), "{:#?}", report.findings);
+    assert!(
+        report.programs >= 1500 && report.signatures > 50,
+        "{report:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_seed_makes_the_same_findings() {
+    let mut runs = Vec::new();
+    for _ in 0..2 {
+        let broken = server(Fault::parse("deep-crash-bracket-code")).await;
+        let report = fuzz(
+            &broken,
+            &Options {
+                programs: Some(700),
+                ..options(3)
+            },
+        )
+        .await;
+        broken.stop().await;
+        let found: Vec<(String, u64)> = report
+            .findings
+            .iter()
+            .map(|finding| (finding.id.clone(), finding.programs))
+            .collect();
+        runs.push(found);
+    }
+    assert!(!runs[0].is_empty());
+    assert_eq!(runs[0], runs[1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_finding_holds_no_secret() {
+    let broken = server(Fault::parse("deep-crash-basic-colon")).await;
+    let secrets: Vec<String> = broken
+        .target
+        .clients
+        .iter()
+        .filter_map(|client| client.secret.clone())
+        .chain(
+            broken
+                .target
+                .users
+                .iter()
+                .flat_map(|user| user.fields.iter().skip(1).map(|(_, value)| value.clone())),
+        )
+        .collect();
+    let report = fuzz(
+        &broken,
+        &Options {
+            most_findings: Some(1),
+            ..options(5)
+        },
+    )
+    .await;
+    broken.stop().await;
+    let finding = report.findings.first().expect("it is found");
+    assert!(finding.text.contains("curl -i"), "{}", finding.text);
+    for secret in secrets {
+        assert!(!finding.text.contains(&secret), "{}", finding.text);
+    }
+}
