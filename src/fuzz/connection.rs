@@ -371,7 +371,9 @@ async fn exchange(
     let mut connection = match place.kept.take() {
         Some(connection) => connection,
         None => Connection {
-            stream: raw::connect(&mut place.parts.clone(), way).await.map_err(Lost::Refused)?,
+            stream: raw::connect(&mut place.parts.clone(), way)
+                .await
+                .map_err(Lost::Refused)?,
             buffer: Vec::with_capacity(4096),
         },
     };

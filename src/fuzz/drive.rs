@@ -956,10 +956,7 @@ fn slots(world: &World, options: &Options, timeout: Duration, count: usize) -> V
         timeout,
         ..Limits::default()
     };
-    let road = Arc::new(Road::new(&world.transport,
-        limits,
-        options.rate,
-    ));
+    let road = Arc::new(Road::new(&world.transport, limits, options.rate));
     (0..count.clamp(1, 64))
         .map(|_| Slot::new(Arc::clone(&road)))
         .collect()

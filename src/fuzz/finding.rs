@@ -243,13 +243,14 @@ fn curl_lines(world: &World, shown: &Shown<'_>) -> Vec<String> {
     for seen in shown.trace.done.iter().flat_map(|done| &done.seen) {
         secrets.observe(&seen.recorded());
     }
+    let redactor = secrets.redactor();
     shown
         .trace
         .done
         .iter()
         .filter_map(|done| done.decisive())
         .map(|seen| {
-            let line = secrets
+            let line = redactor
                 .exchange(&seen.recorded(), Role::Deviation, "", "as")
                 .curl;
             let line = clean(&line);

@@ -74,7 +74,12 @@ fn stop(reply: &Reply) -> Option<End> {
 }
 
 /// The next request after a redirect, or `None` when it leads to the client or off the target.
-pub(crate) fn next_hop(visit: &Visit<'_>, from: &Request, location: &[u8], status: u16) -> Option<Request> {
+pub(crate) fn next_hop(
+    visit: &Visit<'_>,
+    from: &Request,
+    location: &[u8],
+    status: u16,
+) -> Option<Request> {
     let read = wire::location::read(location, Some(&from.url));
     let text = String::from_utf8_lossy(location).into_owned();
     if (visit.arrived)(&text) {
