@@ -255,7 +255,6 @@ faults! {
     // Scope.
     ScopeUnknownGranted "scope-unknown-granted" ["scope.unknown", "scope.case-and-prefix"] "Unknown scopes are granted as asked.";
     ScopeMalformed "scope-malformed" ["scope.malformed"] "Characters outside the scope alphabet are skipped.";
-    ScopeCase "scope-case" ["scope.case-and-prefix"] "Scopes are compared without regard to case, and granted as they were asked for.";
     ScopePrefix "scope-prefix" ["scope.case-and-prefix"] "A scope that only begins like a known one is granted as it was asked for, and taken for it.";
     ScopeUnreported "scope-unreported" ["scope.reported-when-different", "scope.omitted"] "The token answer never names the scope.";
 
@@ -270,7 +269,7 @@ faults! {
     ResourceTokenSwitch "resource-token-switch" ["resource.token-not-granted"] "A code can be redeemed for any known resource.";
     ResourceRefreshSwitch "resource-refresh-switch" ["resource.token-not-granted"] "A refresh token can be used for any known resource.";
     ResourceNarrowSticks "resource-narrow-sticks" ["resource.subset-then-other"] "Redeeming a code for one of the granted resources loses the others.";
-    AudienceMissing "audience-missing" ["resource.audience-set", "resource.token-not-granted", "resource.token-not-granted-code"] "Tokens name no audience, and the resource servers ask for none.";
+    AudienceMissing "audience-missing" ["resource.audience-set", "resource.token-not-granted", "resource.token-not-granted-code", "jwt.claims", "rs.cross-audience", "rs.cross-audience-reverse"] "Tokens name no audience, and the resource servers ask for none.";
     AudienceAll "audience-all" ["resource.audience-set", "rs.cross-audience", "resource.token-not-granted", "resource.token-not-granted-code"] "Every token is for every resource.";
 
     // iss in the authorization response.
@@ -346,7 +345,7 @@ faults! {
     RevokeHintTrusted "revoke-hint-trusted" ["revoke.hint"] "A token is looked for only where token_type_hint says.";
     RevokeUnknown400 "revoke-unknown-400" ["revoke.invalid-is-200"] "An unknown token is an error.";
     RevokeGet "revoke-by-get" ["revoke.bad-request"] "Revocation answers GET.";
-    RevokeTooBroad "revoke-too-broad" ["revoke.refresh", "revoke.access", "revoke.bad-request", "revoke.other-client", "revoke.refresh-cascades"] "Revoking one token ends every grant the user has given to that client.";
+    RevokeTooBroad "revoke-too-broad" ["revoke.refresh", "revoke.access", "revoke.bad-request", "revoke.other-client", "revoke.refresh-cascades", "revoke.refresh-confidential", "revoke.other-client-informed", "revoke.invalid-is-200", "revoke.again-is-200", "revoke.hint", "revoke.access-cascades"] "Revoking one token ends every grant the user has given to that client.";
     IntrospectOpen "introspect-open" ["intro.auth"] "Introspection needs no credentials.";
     IntrospectPublic "introspect-public" ["intro.auth"] "Naming a public client is enough to introspect.";
     IntrospectRevokedActive "introspect-revoked-active" ["intro.inactive"] "Revoked tokens are still reported active.";
@@ -403,7 +402,7 @@ faults! {
     DcrmAnyToken "dcrm-any-token" ["dcrm.access"] "Any client's registration access token will do.";
     DcrmMerges "dcrm-merges" ["dcrm.lifecycle"] "PUT keeps what the request leaves out.";
     DcrmUnvalidated "dcrm-unvalidated" ["dcrm.update-validated"] "PUT does not check redirect URIs.";
-    DcrmSecretChosen "dcrm-secret-chosen" ["dcrm.immutable"] "PUT lets the client choose its secret.";
+    DcrmImmutable "dcrm-identity-chosen" ["dcrm.immutable"] "PUT lets the client choose its identifier and its secret.";
     DcrmLeavesTokens "dcrm-leaves-tokens" ["dcrm.tokens-after-delete"] "Deleting a client leaves its tokens alive.";
 
     // Whole-server faults.

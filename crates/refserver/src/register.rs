@@ -199,7 +199,11 @@ pub(crate) async fn replace(
         Ok(members) => members,
         Err(fail) => return refuse(fail),
     };
-    if members.get("client_id").and_then(Value::as_str) != Some(&client.id) {
+    let asked = members.get("client_id").and_then(Value::as_str);
+    let renamed = asked
+        .filter(|_| app.broken(Fault::DcrmImmutable))
+        .map(str::to_owned);
+    if asked != Some(&client.id) && renamed.is_none() {
         return refuse((
             "invalid_client_metadata",
             "client_id must be the client's own".into(),
@@ -208,7 +212,7 @@ pub(crate) async fn replace(
     if members
         .get("client_secret")
         .is_some_and(|secret| secret.as_str() != client.secret.as_deref())
-        && !app.broken(Fault::DcrmSecretChosen)
+        && !app.broken(Fault::DcrmImmutable)
     {
         return refuse((
             "invalid_client_metadata",
@@ -231,9 +235,9 @@ pub(crate) async fn replace(
             "a client cannot become public or confidential".into(),
         ));
     }
-    next.id = client.id.clone();
+    next.id = renamed.unwrap_or(client.id);
     next.secret = client.secret;
-    if app.broken(Fault::DcrmSecretChosen)
+    if app.broken(Fault::DcrmImmutable)
         && let Some(secret) = members.get("client_secret").and_then(Value::as_str)
     {
         next.secret = Some(secret.to_owned());

@@ -246,7 +246,5 @@ fn token_of<'h>(app: &App, value: &'h str) -> Option<&'h str> {
 
 /// Whether a scope of a token is the one a route needs.
 fn satisfies(app: &App, own: &str, needed: &str) -> bool {
-    own == needed
-        || (app.broken(Fault::ScopeCase) && own.eq_ignore_ascii_case(needed))
-        || (app.broken(Fault::ScopePrefix) && own.starts_with(needed))
+    own == needed || (app.broken(Fault::ScopePrefix) && own.starts_with(needed))
 }

@@ -32,11 +32,8 @@ pub(crate) fn read_scopes(app: &App, client: &Client, text: &str) -> Result<Vec<
             .map(str::to_owned)
             .or_else(|| {
                 let names = || app.face.scopes.iter().map(|(name, _)| *name);
-                let near = (app.broken(Fault::ScopeCase)
-                    && names().any(|name| name.eq_ignore_ascii_case(word)))
-                    || (app.broken(Fault::ScopePrefix)
-                        && names().any(|name| word.starts_with(name)));
-                near.then(|| word.to_owned())
+                let near = names().any(|name| word.starts_with(name));
+                (near && app.broken(Fault::ScopePrefix)).then(|| word.to_owned())
             })
             .or_else(|| {
                 app.broken(Fault::ScopeUnknownGranted)

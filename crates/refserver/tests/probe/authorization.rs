@@ -356,7 +356,6 @@ pub async fn shows(t: &Target, fault: Fault) -> Option<bool> {
             .param("code")
             .is_some(),
         Fault::ScopeMalformed => first(t, "a", &[("scope", "read \"x")]).await == "login",
-        Fault::ScopeCase => first(t, "a", &[("scope", "READ")]).await == "login",
         Fault::ScopePrefix => first(t, "a", &[("scope", "read-x")]).await == "login",
         Fault::ResourceUnknown => {
             first(t, "a", &[("resource", "https://unknown.example/")]).await == "login"

@@ -251,7 +251,7 @@ async fn managed(t: &Target, fault: Fault) -> Option<bool> {
                 .status
                 == 200
         }
-        Fault::DcrmSecretChosen => {
+        Fault::DcrmImmutable => {
             put(json!({"client_secret": "chosen"}))
                 .await
                 .text("client_secret")
