@@ -229,6 +229,26 @@ fn leads_to(location: &str, uri: &str) -> bool {
     location
         .strip_prefix(uri)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(['?', '#', '&']))
+        || replaces(location, uri)
+}
+
+/// Whether a location is this redirect URI, whose query already names response parameters, with those
+/// parameters replaced in place of named twice.
+fn replaces(location: &str, uri: &str) -> bool {
+    let Some((base, query)) = uri.split_once('?') else {
+        return false;
+    };
+    let Some(own) = location
+        .strip_prefix(base)
+        .and_then(|rest| rest.strip_prefix('?'))
+    else {
+        return false;
+    };
+    query.split('&').all(|pair| {
+        let name = pair.split('=').next().unwrap_or_default();
+        ["code", "state", "iss", "error"].contains(&name)
+            || own.split(['&', '#']).any(|other| other == pair)
+    })
 }
 
 fn read_redirect(

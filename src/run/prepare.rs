@@ -422,6 +422,10 @@ async fn preflight(prepared: &mut Prepared) -> Result<(), String> {
         result.map_err(|reason| scene.secrets.redact(&reason))
     };
     prepared.capabilities.extend(found);
+    // What is missing for a reason is missing, whatever the metadata says.
+    prepared
+        .capabilities
+        .retain(|own| !reasons.iter().any(|(name, _)| name == own));
     prepared.reasons.extend(reasons);
     result
 }
@@ -468,6 +472,9 @@ async fn walk(
     let token = outcome.field("access_token").unwrap_or_default().to_owned();
     if wire::jwt::looks_like_jwt(&token) {
         found.push("jwt".into());
+        if let Some(why) = introspects_no_jwt(world, scene).await {
+            reasons.push(("introspection".into(), why));
+        }
     }
     if let Some(resource) = world.target.resources.first() {
         let call = plain(Verb::Call);
@@ -519,6 +526,26 @@ async fn walk(
         }
     }
     Ok(())
+}
+
+/// A server may leave JWT access tokens to whoever verifies them, and introspect others only. It says so with
+/// the code that RFC 7009 §2.2.1 has for revocation; any other refusal is left to the cases.
+async fn introspects_no_jwt(world: &World, scene: &mut Scene<'_>) -> Option<String> {
+    world.endpoints.introspection.as_ref()?;
+    world.target.introspection_client.as_ref()?;
+    let step = plain(Verb::Introspect);
+    let outcome = scene
+        .perform(&step, &Change::default(), User::Approve, 1)
+        .await;
+    let Answer::Refused { error, .. } = &outcome.answer else {
+        return None;
+    };
+    (error.as_deref() == Some("unsupported_token_type")).then(|| {
+        format!(
+            "the server introspects no JWT access token ({})",
+            outcome.answer.words()
+        )
+    })
 }
 
 /// RFC 8707 support must show: in the token's audience, or by a refusal of a made-up resource.

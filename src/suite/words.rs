@@ -8,6 +8,8 @@ pub const ERROR_CODES: &[&str] = &[
     "unauthorized_client",
     "access_denied",
     "unsupported_response_type",
+    // not registered, and common
+    "unsupported_response_mode",
     "invalid_scope",
     "server_error",
     "temporarily_unavailable",

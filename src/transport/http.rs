@@ -73,7 +73,15 @@ impl Http {
                 .collect(),
             ..Reply::default()
         };
-        while let Some(chunk) = response.chunk().await.map_err(|error| reason(&error))? {
+        loop {
+            let chunk = match response.chunk().await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => break,
+                // A server that refuses a request it has not read to the end resets the connection
+                // behind its answer: the refusal counts, its missing body does not.
+                Err(error) if reply.status >= 400 && !error.is_timeout() => break,
+                Err(error) => return Err(reason(&error)),
+            };
             let room = limits.body.saturating_sub(reply.body.len());
             reply.body.extend(chunk.iter().take(room));
             if chunk.len() > room {
