@@ -30,6 +30,7 @@ use clap::{CommandFactory, Parser};
 use crate::exit::Exit;
 
 pub use args::{Cli, Command};
+pub use serve::describe;
 
 /// Why a command could not do its work: what is said and the exit code.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -37,7 +37,7 @@ pub(super) async fn serve(arguments: &ServeArgs) -> Result<Exit, Failure> {
 }
 
 /// The running server as a target file: what a client has to know, and what `oauthspec run` takes.
-fn describe(target: &Target, faults: &[String]) -> String {
+pub fn describe(target: &Target, faults: &[String]) -> String {
     let text = |value: &str| Value::String(value.to_owned()).to_string();
     let mut out = String::from(
         "# The reference server, as a target file. Secrets were made at start and die with it.\n",

@@ -35,6 +35,11 @@ impl Reference {
         Ok(Reference { target, server })
     }
 
+    /// Every secret the server has made and still remembers (see [`Server::secrets`]).
+    pub fn secrets(&self) -> Vec<String> {
+        self.server.secrets()
+    }
+
     /// Stops the server; its tasks end within a second.
     pub async fn stop(self) {
         self.server.stop().await;

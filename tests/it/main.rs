@@ -3,6 +3,8 @@
 mod command_line;
 mod fuzzing;
 mod hostile_files;
+mod known_bugs;
+mod pinned;
 mod real_servers;
 mod right_files;
 mod servers;

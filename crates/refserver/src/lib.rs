@@ -82,6 +82,7 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Server {
     facts: Facts,
+    app: Arc<App>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
@@ -150,6 +151,12 @@ impl Server {
         &self.facts
     }
 
+    /// Every secret it has made and still remembers, spent and revoked ones too: codes, opaque tokens, client secrets, registration
+    /// access tokens, sessions, form tokens, passwords. JWTs are not kept, so they are not here.
+    pub fn secrets(&self) -> Vec<String> {
+        self.app.secrets()
+    }
+
     /// Stops listening and lets answers under way finish, for at most a second.
     pub async fn stop(mut self) {
         if let Some(stop) = self.stop.take() {
@@ -195,14 +202,16 @@ pub async fn serve(options: Options) -> io::Result<Server> {
         .collect();
     let (stop, stopped) = oneshot::channel::<()>();
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    let served = Arc::clone(&app);
     let task = tokio::spawn(async move {
         let until = async move { drop(stopped.await) };
-        let _ended = axum::serve(listener, router(app))
+        let _ended = axum::serve(listener, router(served))
             .with_graceful_shutdown(until)
             .await;
     });
     Ok(Server {
         facts,
+        app,
         stop: Some(stop),
         task,
     })

@@ -27,6 +27,15 @@ pub(crate) struct App {
     db: Mutex<Db>,
 }
 
+/// Without what it remembers.
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App")
+            .field("issuer", &self.issuer)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A person who can log in.
 pub(crate) struct User {
     /// The subject identifier.
@@ -239,6 +248,32 @@ impl App {
     }
 
     /// The lock over everything remembered. A panic elsewhere must not take the server down with it.
+    /// See [`crate::Server::secrets`].
+    pub fn secrets(&self) -> Vec<String> {
+        let db = self.db();
+        let passwords = self
+            .users
+            .iter()
+            .flat_map(|user| user.fields.iter().skip(1));
+        let clients = db.clients.values();
+        let opaque = db.access.iter().filter(|(_, access)| !access.jwt);
+        (passwords.map(|(_, value)| value))
+            .chain(
+                clients.flat_map(|client| client.secret.iter().chain(&client.registration_token)),
+            )
+            .chain(db.codes.keys())
+            .chain(opaque.map(|(token, _)| token))
+            .chain(db.refresh.keys())
+            .chain(db.sessions.keys())
+            .chain(
+                db.interactions
+                    .values()
+                    .map(|interaction| &interaction.csrf),
+            )
+            .cloned()
+            .collect()
+    }
+
     pub fn db(&self) -> MutexGuard<'_, Db> {
         self.db.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,0 +1,71 @@
+//! Published bugs of real libraries: the version that has one is red for that reason, the version that mends it is not.
+
+use oauthspec::event::{CaseReport, Verdict};
+use oauthspec::run::Options;
+
+use crate::pinned::{cases, target};
+use crate::servers::Real;
+
+/// The reports of these cases against one version of a library.
+async fn judged(library: &str, version: &str, chosen: &[&str]) -> Option<Vec<CaseReport>> {
+    let server = Real::start(&format!("known-bugs/{library}"), &[version])?;
+    let target = target(&format!("known-bug-{library}.toml"), &server);
+    Some(cases(target, chosen, Options::default()).await)
+}
+
+#[track_caller]
+fn find<'r>(reports: &'r [CaseReport], id: &str) -> &'r CaseReport {
+    let found = reports.iter().find(|report| report.id == id);
+    found.unwrap_or_else(|| panic!("{id} was not decided"))
+}
+
+/// CVE-2025-4143: the redirect URI of an authorization request was not compared with the registered ones.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cve_2025_4143_is_red_in_workers_0_0_4_and_green_in_0_0_5() {
+    let chosen = ["redirect.unregistered"];
+    let Some(bad) = judged("workers", "0.0.4", &chosen).await else {
+        return;
+    };
+    let red = find(&bad, "redirect.unregistered");
+    assert_eq!(red.verdict, Verdict::Fail, "{}", red.reason);
+    // The foreign URI got the code; the same flow with the registered one stands beside it.
+    assert!(
+        red.reason.contains("https://attacker.example"),
+        "{}",
+        red.reason
+    );
+    assert!(
+        red.variants
+            .iter()
+            .any(|one| one.verdict == Verdict::Fail && !one.control.is_empty()),
+        "{:?}",
+        red.variants
+    );
+    let Some(good) = judged("workers", "0.0.5", &chosen).await else {
+        return;
+    };
+    let green = find(&good, "redirect.unregistered");
+    assert_eq!(green.verdict, Verdict::Pass, "{}", green.reason);
+}
+
+/// 5.2.1 took `plain` challenges, and challenges without a method as plain.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plain_challenge_is_red_in_node_oauth_5_2_1_and_not_in_5_3_0() {
+    let chosen = ["pkce.plain-rejected", "pkce.method-omitted"];
+    let Some(bad) = judged("node-oauth", "5.2.1", &chosen).await else {
+        return;
+    };
+    for id in chosen {
+        let red = find(&bad, id);
+        assert_eq!(red.verdict, Verdict::Fail, "{id}: {}", red.reason);
+        // The code was redeemed with the challenge itself as the verifier.
+        assert!(red.reason.contains("succeeded"), "{id}: {}", red.reason);
+    }
+    let Some(good) = judged("node-oauth", "5.3.0", &chosen).await else {
+        return;
+    };
+    for id in chosen {
+        let green = find(&good, id);
+        assert!(green.verdict < Verdict::Fail, "{id}: {}", green.reason);
+    }
+}
