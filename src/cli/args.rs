@@ -255,6 +255,12 @@ pub struct RunArgs {
     /// How long one exchange may take
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse::duration)]
     pub timeout: Duration,
+    /// How long the whole run may take
+    #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = parse::duration)]
+    pub deadline: Duration,
+    /// Go on from an interrupted run's JSON report: what it decided is taken over
+    #[arg(long, value_name = "REPORT")]
+    pub resume: Option<PathBuf>,
     /// Show only failures and the summary
     #[arg(long, short)]
     pub quiet: bool,

@@ -25,7 +25,7 @@ pub(super) async fn doctor(arguments: &DoctorArgs) -> Result<Exit, Failure> {
             message: failure.to_string(),
         }),
         Ok(prepared) => {
-            let leftovers = cleanup::clean(&prepared.world).await;
+            let leftovers = cleanup::clean(&prepared.world, false).await;
             Ok((describe(&prepared, &leftovers), prepared.preflight.clone()))
         }
     };

@@ -17,7 +17,7 @@ use crate::report::Reports;
 use super::print;
 
 /// How long a stopped run may take to finish what is on its way and to clean up.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Hears a run on behalf of the reports and keeps count, so that an end can be told even if the run
 /// does not come to it.

@@ -14,6 +14,7 @@ mod list;
 mod parse;
 mod plan;
 pub mod print;
+mod resume;
 mod run;
 mod scan;
 mod selftest;

@@ -49,7 +49,7 @@ pub(super) async fn plan(
             }
         })
         .collect();
-    cleanup::clean(&prepared.world).await;
+    cleanup::clean(&prepared.world, false).await;
     Ok(planned)
 }
 

@@ -15,14 +15,14 @@ use crate::suite::model::Suite;
 use super::args::RunArgs;
 use super::drive::drive;
 use super::target::Ready;
-use super::{Failure, plan, print, signals, suites, target};
+use super::{Failure, plan, print, resume, signals, suites, target};
 
 /// Where reports go when nobody says where.
 const FOLDER: &str = "oauthspec-report";
 
 pub(super) async fn run(arguments: &RunArgs) -> Result<Exit, Failure> {
     let suites = suites::load(&arguments.selection.suites)?;
-    let options = options(arguments)?;
+    let mut options = options(arguments)?;
     if crate::run::plan::select(&suites, &options).is_empty() {
         return Err(Failure {
             exit: Exit::NothingDecided,
@@ -33,6 +33,9 @@ pub(super) async fn run(arguments: &RunArgs) -> Result<Exit, Failure> {
         return dry(arguments, &suites, &options).await;
     }
     let ready = target::ready(&arguments.target, &arguments.faults).await?;
+    if let Some(path) = &arguments.resume {
+        options.earlier = resume::earlier(path, &ready.target)?;
+    }
     perform(Asked {
         ready,
         suites,
@@ -123,6 +126,7 @@ fn options(arguments: &RunArgs) -> Result<Options, Failure> {
         partition: arguments.partition,
         seed: arguments.seed,
         timeout: arguments.timeout,
+        deadline: arguments.deadline,
         fail_on: arguments.fail_on,
         strict: arguments.strict,
         i_am_authorized: arguments.i_am_authorized,

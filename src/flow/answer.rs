@@ -185,7 +185,26 @@ pub(super) fn common(recorded: &Recorded) -> Result<&Reply, Answer> {
             Err(Answer::Throttled(format!("answered {}", reply.status)))
         }
         Ok(reply) if reply.status >= 500 => Err(Answer::ServerError(reply.status)),
-        Ok(reply) => Ok(reply),
+        Ok(reply) => match reply.unreadable() {
+            Some(why) => Err(Answer::NoAnswer(format!(
+                "answered {}, but {why}",
+                reply.status
+            ))),
+            None => Ok(reply),
+        },
+    }
+}
+
+/// The same for endpoints that answer with a JSON document: one that says it is JSON and cannot be
+/// read as such is no answer, neither a success nor a refusal.
+pub(super) fn document(recorded: &Recorded) -> Result<&Reply, Answer> {
+    let reply = common(recorded)?;
+    let claims_json = reply.media_type().ends_with("json");
+    match reply.read_json() {
+        Err(why) if claims_json && !reply.body.is_empty() && !reply.body.starts_with(b"[") => Err(
+            Answer::NoAnswer(format!("answered {}, but {why}", reply.status)),
+        ),
+        _ => Ok(reply),
     }
 }
 

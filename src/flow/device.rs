@@ -1,6 +1,6 @@
 //! `device`: a device authorization request (RFC 8628 §3.1).
 
-use super::answer::{common, json_fields, refusal};
+use super::answer::{document, json_fields, refusal};
 use super::draft::Encoding;
 use super::scene::Act;
 use super::{Answer, Outcome, Scene, token};
@@ -24,7 +24,7 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
     let mut outcome = Outcome::new(Verb::Device, &act.label, Answer::Success);
     outcome.client = client.name.clone();
     outcome.sent = sent;
-    match common(&recorded) {
+    match document(&recorded) {
         Err(answer) => outcome.answer = answer,
         Ok(reply) => {
             outcome.fields = json_fields(reply);

@@ -1,6 +1,6 @@
 //! `discover`: metadata documents (RFC 8414 §3, OpenID Connect Discovery §4, RFC 9728 §3).
 
-use super::answer::{common, json_fields, refusal};
+use super::answer::{json_fields, refusal};
 use super::draft::{Draft, Encoding};
 use super::scene::Act;
 use super::{Answer, Outcome, Scene};
@@ -88,7 +88,7 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
             name.to_owned()
         }
     });
-    match common(&recorded) {
+    match super::answer::document(&recorded) {
         Err(answer) => outcome.answer = answer,
         Ok(reply) => {
             let object = reply.json();

@@ -1,6 +1,6 @@
 //! `introspect`: token introspection (RFC 7662 §2).
 
-use super::answer::{common, json_fields, refusal};
+use super::answer::{document, json_fields, refusal};
 use super::draft::Encoding;
 use super::scene::Act;
 use super::token::{authenticated, forge, plain};
@@ -57,7 +57,7 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
     // Not the owner: an introspection answer's members are not tokens of that client.
     outcome.client = String::new();
     outcome.sent = sent;
-    match common(&recorded) {
+    match document(&recorded) {
         Err(answer) => outcome.answer = answer,
         Ok(reply) => {
             outcome.fields = json_fields(reply);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::answer::{common, json_fields, refusal};
+use super::answer::{document, json_fields, refusal};
 use super::draft::{Draft, Encoding, Param};
 use super::scene::Act;
 use super::{Answer, Outcome, Scene, World};
@@ -77,7 +77,7 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
     let recorded = scene.send(draft.finish(), &act.label, "as").await;
     let mut outcome = Outcome::new(Verb::Register, &act.label, Answer::Success);
     outcome.sent = sent;
-    match common(&recorded) {
+    match document(&recorded) {
         Err(answer) => outcome.answer = answer,
         Ok(reply) => {
             outcome.fields = json_fields(reply);

@@ -3,7 +3,7 @@
 use jose::{Context, Forge};
 use serde_json::json;
 
-use super::answer::{common, json_fields, refusal};
+use super::answer::{document, json_fields, refusal};
 use super::draft::{Assertion, Draft, Encoding, Param};
 use super::scene::Act;
 use super::{Answer, Outcome, Scene, World};
@@ -406,7 +406,7 @@ async fn send(
 
 /// Reads a token endpoint answer (RFC 6749 §5).
 fn read(recorded: &Recorded, outcome: &mut Outcome) {
-    outcome.answer = match common(recorded) {
+    outcome.answer = match document(recorded) {
         Err(answer) => answer,
         Ok(reply) => {
             let object = reply.json().unwrap_or_default();

@@ -10,6 +10,10 @@ use url::Url;
 
 use crate::transport::{Recorded, Request, Transport};
 
+/// Cookies kept in a session, and bytes of one: what browsers keep of one host. More is ignored.
+const MOST_COOKIES: usize = 180;
+const LONGEST_COOKIE: usize = 4096;
+
 /// One person's browser session.
 #[derive(Default)]
 pub struct Browser {
@@ -20,6 +24,8 @@ pub struct Browser {
     pub(super) chrome: Mutex<Option<serde_json::Value>>,
     /// Whether somebody has been here in this session.
     known: AtomicBool,
+    /// The names of the cookies that are kept.
+    names: Mutex<BTreeSet<Vec<u8>>>,
 }
 
 impl Browser {
@@ -69,18 +75,25 @@ impl Browser {
         if reply.header_bytes("set-cookie").is_none() {
             return;
         }
-        let values: Vec<HeaderValue> = reply
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken: Vec<&[u8]> = reply
             .all("set-cookie")
+            .filter(|value| value.len() <= LONGEST_COOKIE)
+            .filter(|value| {
+                let name = value.split(|byte| *byte == b'=').next().unwrap_or_default();
+                let known = names.contains(name);
+                known || (names.len() < MOST_COOKIES && names.insert(name.to_vec()))
+            })
+            .collect();
+        let values: Vec<HeaderValue> = taken
+            .iter()
             .filter_map(|value| HeaderValue::from_bytes(value).ok())
             .collect();
         let mut same_site = self
             .same_site
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        for cookie in reply
-            .all("set-cookie")
-            .filter_map(wire::cookie::parse_set_cookie)
-        {
+        for cookie in taken.into_iter().filter_map(wire::cookie::parse_set_cookie) {
             let name = String::from_utf8_lossy(&cookie.name).into_owned();
             match cookie.same_site {
                 Some(wire::cookie::SameSite::Lax | wire::cookie::SameSite::Strict) => {

@@ -1,7 +1,19 @@
 //! What a person could do on a page: its forms, buttons and links.
 
-use scraper::{ElementRef, Html, Selector};
+use std::time::{Duration, Instant};
+
+use html5ever::driver::{ParseOpts, parse_document};
+use html5ever::tendril::TendrilSink as _;
+use scraper::{ElementRef, Html, HtmlTreeSink, Selector};
 use url::Url;
+
+/// What is parsed of a page. A few bytes can stand for many elements (unclosed formatting elements
+/// are repeated in every paragraph), so the tree's size and the time are bounded too.
+const MOST_BYTES: usize = 512 << 10;
+const MOST_NODES: usize = 60_000;
+const MOST_TIME: Duration = Duration::from_secs(2);
+/// Characters parsed between two looks at the bounds.
+const BITE: usize = 64;
 
 /// Elements looked at on one page; more is a hostile page, and the rest is ignored.
 const MOST_ELEMENTS: usize = 2_000;
@@ -76,7 +88,7 @@ pub struct Page {
 
 /// Reads a page found at `base`. Never fails: what is no HTML has no forms.
 pub fn read(html: &str, base: &str) -> Page {
-    let document = Html::parse_document(html);
+    let document = parse(html);
     let base = Url::parse(base).ok();
     let resolve = |reference: &str| -> String {
         match &base {
@@ -155,6 +167,26 @@ fn visible(document: &Html) -> String {
         }
     }
     out
+}
+
+/// The document as far as the bounds allow; what comes after is not there.
+fn parse(html: &str) -> Html {
+    let clock = Instant::now();
+    let sink = HtmlTreeSink::new(Html::new_document());
+    let mut parser = parse_document(sink, ParseOpts::default());
+    let mut rest = html
+        .get(..html.floor_char_boundary(MOST_BYTES))
+        .unwrap_or_default();
+    while !rest.is_empty() {
+        let (bite, after) = rest.split_at(rest.floor_char_boundary(BITE));
+        parser.process(bite.into());
+        rest = after;
+        let nodes = parser.tokenizer.sink.sink.0.borrow().tree.values().len();
+        if nodes > MOST_NODES || clock.elapsed() > MOST_TIME {
+            break;
+        }
+    }
+    parser.finish()
 }
 
 fn select<'a>(document: &'a Html, selector: &str) -> impl Iterator<Item = ElementRef<'a>> {
@@ -427,6 +459,17 @@ mod tests {
         assert_eq!(page.forms[0].buttons[0].text, "Go");
         assert!(page.scripts && !page.submits_itself);
         assert_eq!(page.text, "E-mail * Hello there");
+    }
+
+    #[test]
+    fn few_bytes_cannot_become_a_tree_without_bounds() {
+        let mut page: String = (0..5_000).map(|at| format!("<b id={at}>")).collect();
+        page.push_str(&"<p>".repeat(5_000));
+        let nodes = parse(&page).tree.values().len();
+        // One bite of paragraphs may still add its share.
+        assert!(nodes < MOST_NODES + BITE / 3 * 5_000, "{nodes}");
+        let deep = "<div>".repeat(100_000);
+        assert!(parse(&deep).tree.values().len() <= MOST_NODES + BITE);
     }
 
     #[test]

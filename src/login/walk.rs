@@ -10,6 +10,8 @@ use crate::transport::{Reply, Request};
 
 /// Pages and redirects after which a login is going in circles.
 const MOST_HOPS: usize = 30;
+/// Bytes of pages after which no person would still be reading.
+const MOST_BYTES: usize = 2 << 20;
 /// How often one step may be carried out on pages that look the same.
 const MOST_REPEATS: usize = 2;
 
@@ -70,7 +72,12 @@ fn stop(reply: &Reply) -> Option<End> {
     if is_throttling(reply) {
         return Some(End::Throttled(format!("answered {}", reply.status)));
     }
-    (reply.status >= 500).then_some(End::ServerError(reply.status))
+    if reply.status >= 500 {
+        return Some(End::ServerError(reply.status));
+    }
+    reply
+        .unreadable()
+        .map(|why| End::NoAnswer(format!("answered {}, but {why}", reply.status)))
 }
 
 /// The next request after a redirect, or `None` when it leads to the client or off the target.
@@ -118,6 +125,11 @@ pub(crate) async fn on_page(
     walk: &mut Walk,
 ) -> Result<Request, End> {
     let text = reply.text();
+    if walk.pages.iter().map(String::len).sum::<usize>() + text.len() > MOST_BYTES {
+        return Err(End::Stuck(format!(
+            "pages of more than {MOST_BYTES} bytes without reaching the redirect URI"
+        )));
+    }
     let mut page = html::read(&text, &request.url);
     if let Some(policy) = reply.header("referrer-policy") {
         page.referrer = Some(policy.to_ascii_lowercase());

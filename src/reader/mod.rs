@@ -154,6 +154,14 @@ impl Reader {
         }
     }
 
+    /// Messages quote this text, in which every byte stands where it stood.
+    pub fn quoting(mut self, text: &str) -> Reader {
+        if text.len() == self.text.len() {
+            self.text = Arc::from(text);
+        }
+        self
+    }
+
     pub fn file(&self) -> &str {
         &self.file
     }

@@ -5,7 +5,9 @@ use std::io;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{CaseReport, Exchange, Level, PolicyLine, Severity, Summary, Verdict};
+use crate::event::{
+    CaseReport, Exchange, Level, PolicyLine, Severity, Summary, VariantReport, Verdict,
+};
 
 use super::{Run, worst};
 
@@ -195,6 +197,58 @@ impl From<&CaseReport> for Case {
     }
 }
 
+/// A case as a report tells it again, for a run that goes on. The evidence of the variants that were
+/// not the worst is not in the file.
+impl From<&Case> for CaseReport {
+    fn from(case: &Case) -> CaseReport {
+        let of = |flow: Flow| -> Vec<Exchange> {
+            case.evidence
+                .iter()
+                .filter(|evidence| evidence.flow == flow)
+                .map(|evidence| evidence.exchange.clone())
+                .collect()
+        };
+        let mut variants: Vec<VariantReport> = case
+            .variants
+            .iter()
+            .map(|variant| VariantReport {
+                name: variant.name.clone(),
+                verdict: variant.verdict,
+                reason: variant.reason.clone(),
+                deviation: variant.deviation.clone(),
+                evidence: Vec::new(),
+                control: Vec::new(),
+            })
+            .collect();
+        let worst = variants.iter().map(|variant| variant.verdict).max();
+        if let Some(variant) = variants
+            .iter_mut()
+            .find(|variant| Some(variant.verdict) == worst)
+        {
+            variant.control = of(Flow::Control);
+            variant.evidence = of(Flow::Deviation);
+        }
+        CaseReport {
+            id: case.id.clone(),
+            suite: case.suite.clone(),
+            title: case.title.clone(),
+            verdict: case.verdict,
+            level: case.level,
+            severity: case.severity,
+            refs: case.refs.clone(),
+            reason: case.reason.clone(),
+            why: case.why.clone(),
+            fix: case.fix.clone(),
+            promise: case.promise.clone(),
+            // Waivers are applied anew: the file may have changed.
+            waived: None,
+            variants,
+            source: case.source.clone(),
+            duration_ms: case.duration_ms,
+        }
+    }
+}
+
 /// The run as JSON text.
 pub fn render(run: &Run) -> io::Result<Vec<u8>> {
     let mut bytes = serde_json::to_vec_pretty(&Document::from(run))?;
@@ -271,6 +325,16 @@ mod tests {
             "id", "verdict", "level", "severity", "refs", "reason", "variants", "evidence",
         ] {
             assert!(value["cases"][0].get(member).is_some(), "{member}");
+        }
+    }
+
+    #[test]
+    fn a_case_read_back_is_told_in_the_same_words() {
+        for mut case in sample::cases() {
+            case.waived = None;
+            let written = Case::from(&case);
+            let again = Case::from(&CaseReport::from(&written));
+            assert_eq!(again, written);
         }
     }
 

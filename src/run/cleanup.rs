@@ -12,17 +12,22 @@ use crate::transport::{Reply, Request};
 
 /// The longest the clean-up may take.
 const BOUND: Duration = Duration::from_secs(20);
+/// The same, when the run was stopped and somebody waits.
+const BOUND_STOPPED: Duration = Duration::from_secs(3);
 
 /// Revokes grants (RFC 7009), deletes registered clients (RFC 7592 §2.3) and lists what stays behind.
-pub async fn clean(world: &World) -> Vec<String> {
-    let mut leftovers = revoke_grants(world).await;
-    leftovers.extend(delete_clients(world).await);
+///
+/// `stopped`: somebody waits, so that it takes seconds only.
+pub async fn clean(world: &World, stopped: bool) -> Vec<String> {
+    let bound = if stopped { BOUND_STOPPED } else { BOUND };
+    let mut leftovers = revoke_grants(world, bound).await;
+    leftovers.extend(delete_clients(world, bound).await);
     crate::login::chrome::shut_down();
     leftovers
 }
 
 /// Revokes the newest token of every grant. Grants of clients that are deleted go with them.
-async fn revoke_grants(world: &World) -> Vec<String> {
+async fn revoke_grants(world: &World, bound: Duration) -> Vec<String> {
     let grants: Vec<(String, String)> = match world.grants.lock() {
         Ok(mut list) => std::mem::take(&mut *list),
         Err(poisoned) => std::mem::take(&mut *poisoned.into_inner()),
@@ -68,14 +73,14 @@ async fn revoke_grants(world: &World) -> Vec<String> {
             }
         }
     });
-    let in_time = tokio::time::timeout(BOUND, work).await.is_ok();
+    let in_time = tokio::time::timeout(bound, work).await.is_ok();
     let left = all - done.load(std::sync::atomic::Ordering::Relaxed);
     match (left, in_time) {
         (0, _) => Vec::new(),
         (_, true) => vec![format!("{left} of {all} grants could not be revoked")],
         (_, false) => vec![format!(
             "{left} of {all} grants: revoking them did not end within {} s",
-            BOUND.as_secs()
+            bound.as_secs()
         )],
     }
 }
@@ -88,7 +93,7 @@ fn already_dead(reply: &Reply) -> bool {
     matches!(error.as_deref(), Some("invalid_token" | "invalid_grant"))
 }
 
-async fn delete_clients(world: &World) -> Vec<String> {
+async fn delete_clients(world: &World, bound: Duration) -> Vec<String> {
     let registrations: Vec<Registration> = match world.registrations.lock() {
         Ok(mut list) => std::mem::take(&mut *list),
         Err(poisoned) => std::mem::take(&mut *poisoned.into_inner()),
@@ -99,12 +104,12 @@ async fn delete_clients(world: &World) -> Vec<String> {
         .buffer_unordered(8)
         .filter_map(|leftover| async move { leftover })
         .collect::<Vec<String>>();
-    match tokio::time::timeout(BOUND, work).await {
+    match tokio::time::timeout(bound, work).await {
         Ok(leftovers) => summarize(leftovers),
         Err(_) => vec![format!(
             "up to {} registered clients: the clean-up did not end within {} s",
             all.len(),
-            BOUND.as_secs()
+            bound.as_secs()
         )],
     }
 }

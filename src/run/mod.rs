@@ -16,13 +16,18 @@ pub mod waiver;
 
 use std::time::Duration;
 
-use crate::event::{CaseReport, Event, RunEnd, RunStart, Severity, Summary, Verdict};
+use crate::event::{CaseReport, Event, Exchange, RunEnd, RunStart, Severity, Summary, Verdict};
 use crate::exit::Exit;
-use crate::suite::model::Suite;
+use crate::suite::model::{Case, Suite};
 use crate::target::model::Target;
 use crate::transport::Limits;
 
 pub use prepare::{Failure, Prepared, prepare};
+
+/// What a run may take when nothing else is said.
+pub const DEADLINE: Duration = Duration::from_secs(30 * 60);
+/// What is on its way at the deadline may take this much longer.
+const AFTER_DEADLINE: Duration = Duration::from_secs(10);
 
 /// What the user asked for.
 #[derive(Debug, Clone)]
@@ -43,6 +48,10 @@ pub struct Options {
     pub seed: u64,
     /// For each exchange.
     pub timeout: Duration,
+    /// For the whole run; what is not decided by then stays undecided.
+    pub deadline: Duration,
+    /// Cases an earlier run of the same has decided (`--resume`): they are told again, not run again.
+    pub earlier: Vec<CaseReport>,
     /// Failures below this severity do not fail the run.
     pub fail_on: Severity,
     /// Warnings fail the run too.
@@ -69,6 +78,8 @@ impl Default for Options {
             partition: None,
             seed: 0,
             timeout: Duration::from_secs(10),
+            deadline: DEADLINE,
+            earlier: Vec::new(),
             fail_on: Severity::Cosmetic,
             strict: false,
             waivers: None,
@@ -100,6 +111,15 @@ pub fn never() -> Stop {
     receiver
 }
 
+/// How reports name a target.
+pub fn label(target: &Target) -> String {
+    if target.name == target.issuer || target.name.is_empty() {
+        target.issuer.clone()
+    } else {
+        format!("{} ({})", target.name, target.issuer)
+    }
+}
+
 /// Runs the selected cases against the target and tells `events` all about it. The last event is
 /// [`Event::End`], whose contents are also returned.
 pub async fn run(
@@ -118,11 +138,7 @@ pub async fn run(
     let selected = plan::select(suites, options);
     events(Event::Start(RunStart {
         tool: concat!("oauthspec ", env!("CARGO_PKG_VERSION")).into(),
-        target: if target.name == target.issuer || target.name.is_empty() {
-            target.issuer.clone()
-        } else {
-            format!("{} ({})", target.name, target.issuer)
-        },
+        target: label(&target),
         profiles,
         started_at: jiff::Timestamp::now().to_string(),
         seed: options.seed,
@@ -140,7 +156,12 @@ pub async fn run(
         exit_code: Exit::NothingDecided.code(),
     };
     let mut tally = Tally::default();
-    match prepare(target, options).await {
+    let deadline = tokio::time::Instant::now() + options.deadline;
+    let prepared = tokio::select! {
+        prepared = prepare(target, options) => prepared,
+        () = tokio::time::sleep_until(deadline) => Err(Failure::Unreachable(late(options))),
+    };
+    match prepared {
         Err(failure) => {
             end.exit_code = failure.exit().code();
             end.problems.push(failure.to_string());
@@ -150,7 +171,9 @@ pub async fn run(
                 end.problems.push(warning.clone());
             }
             let today = jiff::Zoned::now().date();
+            let mut evidence = Evidence::default();
             let mut hear = |mut report: CaseReport| {
+                evidence.bound(&mut report);
                 tally.decided.push((report.id.clone(), report.verdict));
                 let red = matches!(report.verdict, Verdict::Fail | Verdict::Warn);
                 if let Some(waiver) = options
@@ -165,7 +188,27 @@ pub async fn run(
                 end.summary.count(report.verdict);
                 events(Event::Case(Box::new(report)));
             };
-            let interrupted = schedule::run(&prepared, &selected, options, &mut hear, &stop).await;
+            let every = selected.len();
+            let (selected, earlier) = still_to_run(selected, &options.earlier);
+            for report in earlier {
+                hear(report);
+            }
+            let (early, stopped) = tokio::sync::watch::channel(false);
+            let late = {
+                let mut cases = std::pin::pin!(schedule::run(
+                    &prepared, &selected, options, &mut hear, &stopped
+                ));
+                tokio::select! {
+                    _ = &mut cases => false,
+                    late = ended_early(&stop, deadline) => {
+                        early.send_replace(true);
+                        // Flows under way are cut off within seconds; this is for a defect of ours.
+                        let _ = tokio::time::timeout(AFTER_DEADLINE, cases).await;
+                        late
+                    }
+                }
+            };
+            let interrupted = *stop.borrow();
             end.policy = policy::read_out(&prepared, &tally.reports);
             if let Some(waivers) = &options.waivers {
                 let every = suites.iter().flat_map(|suite| &suite.cases);
@@ -175,7 +218,7 @@ pub async fn run(
                     today,
                 ));
             }
-            end.leftovers = cleanup::clean(&prepared.world).await;
+            end.leftovers = cleanup::clean(&prepared.world, interrupted).await;
             end.requests = prepared.world.transport.sent();
             end.exit_code = match (interrupted, &prepared.preflight) {
                 (true, _) => {
@@ -183,9 +226,18 @@ pub async fn run(
                     Exit::Interrupted
                 }
                 (false, Err(_)) => Exit::Unreachable,
-                (false, Ok(())) => tally.exit(&end.summary, options),
+                (false, Ok(())) => match tally.exit(&end.summary, options) {
+                    // What was not run cannot conform.
+                    Exit::Conforms | Exit::NothingDecided if late => Exit::Unreachable,
+                    exit => exit,
+                },
             }
             .code();
+            if late {
+                let words = late_words(options, end.summary.total(), every);
+                end.problems.push(words.clone());
+                end.interrupted = Some(words);
+            }
             if let Err(reason) = &prepared.preflight {
                 end.problems.push(reason.clone());
             }
@@ -197,6 +249,97 @@ pub async fn run(
         .to_owned();
     events(Event::End(Box::new(end.clone())));
     end
+}
+
+/// Pends until the run must end early; says whether it is the deadline's doing.
+async fn ended_early(stop: &Stop, deadline: tokio::time::Instant) -> bool {
+    let mut stop = stop.clone();
+    let stopped = async {
+        if stop.wait_for(|stopped| *stopped).await.is_err() {
+            // Nobody can stop this run any more.
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = stopped => false,
+        () = tokio::time::sleep_until(deadline) => true,
+    }
+}
+
+fn late(options: &Options) -> String {
+    format!(
+        "the run did not come to its first case within {} s (--deadline)",
+        options.deadline.as_secs()
+    )
+}
+
+fn late_words(options: &Options, decided: u32, selected: usize) -> String {
+    format!(
+        "the run's time of {} s (--deadline) was over after {decided} of {selected} cases: the rest is not known",
+        options.deadline.as_secs()
+    )
+}
+
+/// What is left to do after an earlier run, and what it has decided.
+fn still_to_run<'s>(
+    selected: Vec<&'s Case>,
+    earlier: &[CaseReport],
+) -> (Vec<&'s Case>, Vec<CaseReport>) {
+    let decided = |id: &str| earlier.iter().find(|report| report.id == id);
+    let taken = selected
+        .iter()
+        .filter_map(|case| decided(&case.id).cloned())
+        .collect();
+    let left = selected
+        .into_iter()
+        .filter(|case| decided(&case.id).is_none())
+        .collect();
+    (left, taken)
+}
+
+/// Keeps a run's evidence within bounds: once this many bytes are told, further exchanges of what is
+/// in order are left out, and of the others the bodies.
+const MOST_EVIDENCE: usize = 24 << 20;
+
+#[derive(Default)]
+struct Evidence {
+    told: usize,
+}
+
+impl Evidence {
+    fn bound(&mut self, report: &mut CaseReport) {
+        for variant in &mut report.variants {
+            let in_order = matches!(variant.verdict, Verdict::Pass | Verdict::Skipped);
+            for exchanges in [&mut variant.evidence, &mut variant.control] {
+                if self.told > MOST_EVIDENCE && in_order {
+                    exchanges.clear();
+                }
+                for exchange in exchanges {
+                    self.exchange(exchange);
+                }
+            }
+        }
+    }
+
+    fn exchange(&mut self, exchange: &mut Exchange) {
+        let full = self.told > MOST_EVIDENCE;
+        for message in std::iter::once(&mut exchange.request).chain(&mut exchange.response) {
+            if full {
+                message.body = format!(
+                    "({} bytes, left out: the run has too much evidence)",
+                    message.body_bytes
+                );
+                message.headers.clear();
+            }
+            self.told += message.body.len()
+                + message
+                    .headers
+                    .iter()
+                    .map(|(name, value)| name.len() + value.len() + 64)
+                    .sum::<usize>();
+        }
+        self.told += exchange.url.len() + exchange.curl.len() + 512;
+    }
 }
 
 /// What counts for the exit code.
@@ -217,19 +360,9 @@ impl Tally {
             _ => false,
         };
         self.failing += u32::from(fails && report.waived.is_none());
-        // The policy read-out needs verdicts and reasons, not a second copy of the evidence.
-        self.reports.push(CaseReport {
-            variants: report
-                .variants
-                .iter()
-                .map(|variant| crate::event::VariantReport {
-                    evidence: Vec::new(),
-                    control: Vec::new(),
-                    ..variant.clone()
-                })
-                .collect(),
-            ..report.clone()
-        });
+        if policy::reads(&report.id) {
+            self.reports.push(report.clone());
+        }
     }
 
     /// Waivers that no longer excuse anything: each is a failure, so that the file stays true.

@@ -20,6 +20,18 @@ pub enum ControlFailure {
     NotApplicable(String),
     /// It failed.
     Failed(String),
+    /// The run was stopped before it ended.
+    Stopped,
+}
+
+impl ControlFailure {
+    /// Why, in words.
+    pub fn words(&self) -> &str {
+        match self {
+            ControlFailure::NotApplicable(why) | ControlFailure::Failed(why) => why,
+            ControlFailure::Stopped => "the run was stopped",
+        }
+    }
 }
 
 /// How often a throttled flow is tried again, after the server's own waiting time.

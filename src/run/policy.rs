@@ -39,6 +39,11 @@ const TOPICS: &[(&str, &str, &str)] = &[
     ("scope left out", "scope.omitted", ""),
 ];
 
+/// Whether the read-out looks at this case.
+pub fn reads(id: &str) -> bool {
+    TOPICS.iter().any(|(_, case, _)| *case == id)
+}
+
 /// Reads the policy off the decided cases and the metadata.
 pub fn read_out(prepared: &Prepared, cases: &[CaseReport]) -> Vec<PolicyLine> {
     let mut lines = Vec::new();

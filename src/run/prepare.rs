@@ -1,6 +1,8 @@
 //! Before a case runs: find the target, register what must be registered, and prove that the
 //! correct flow works. A configuration mistake is found here and never looks like a server's failure.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::Options;
@@ -10,7 +12,10 @@ use crate::flow::{Answer, Scene, World, discover, register};
 use crate::suite::model::{Change, Expect, Step, User, Verb};
 use crate::target::model::{Driver, Endpoints, Target};
 use crate::transport::redact::Secrets;
-use crate::transport::{AllowList, Request, Transport};
+use crate::transport::{AllowList, Reply, Request, Transport};
+
+/// Time limits of one exchange that the preflight may take.
+const PREFLIGHT: u32 = 12;
 
 /// A target that can be tested.
 pub struct Prepared {
@@ -60,7 +65,8 @@ impl Failure {
 /// [`Failure`], when nothing could be decided.
 pub async fn prepare(target: Target, options: &Options) -> Result<Prepared, Failure> {
     let mut world = connect(target, options)?;
-    let reached = read_metadata(&mut world).await;
+    let mut warnings = Vec::new();
+    let reached = read_metadata(&mut world, &mut warnings).await;
     let metadata_missing = match reached {
         Err(reason) if options.despite_preflight => Some(reason),
         Err(reason) => return Err(Failure::Unreachable(reason)),
@@ -94,17 +100,17 @@ pub async fn prepare(target: Target, options: &Options) -> Result<Prepared, Fail
         capabilities: Vec::new(),
         reasons: Vec::new(),
         preflight: Ok(()),
-        warnings: Vec::new(),
+        warnings,
         world,
     };
     register_clients(&mut prepared).await;
     prepared.capabilities = prepared.world.static_capabilities();
     look_at_documents(&mut prepared).await;
     look_at_registration(&mut prepared).await;
-    prepared.preflight = preflight(&mut prepared).await;
+    prepared.preflight = preflight(&mut prepared, options.timeout * PREFLIGHT).await;
     match prepared.preflight.clone() {
         Err(reason) if !options.despite_preflight => {
-            let leftovers = super::cleanup::clean(&prepared.world).await;
+            let leftovers = super::cleanup::clean(&prepared.world, false).await;
             let mut text = reason;
             for leftover in leftovers {
                 text.push_str(&format!("\nleft behind: {leftover}"));
@@ -193,7 +199,10 @@ fn connect(target: Target, options: &Options) -> Result<World, Failure> {
 
 /// Reads metadata from the places where it may be. `Ok(Some(why))` when there is none but the server
 /// answered; `Err` when it did not.
-async fn read_metadata(world: &mut World) -> Result<Option<String>, String> {
+async fn read_metadata(
+    world: &mut World,
+    warnings: &mut Vec<String>,
+) -> Result<Option<String>, String> {
     let issuer = world.target.issuer.clone();
     let mut seen = Vec::new();
     let mut answered = false;
@@ -206,18 +215,15 @@ async fn read_metadata(world: &mut World) -> Result<Option<String>, String> {
             Err(reason) => seen.push(format!("{place}: {reason}")),
             Ok(reply) => {
                 answered = true;
-                let object = reply.json().filter(|_| reply.status == 200);
-                let found =
-                    object.filter(|object| object.get("issuer").is_some_and(Value::is_string));
-                match found {
-                    Some(object) => {
+                match metadata_document(reply) {
+                    Ok(object) => {
                         fill_endpoints(&mut world.endpoints, &object);
                         world.metadata = Some(object);
                         world.metadata_url = Some(place);
                         break;
                     }
-                    None => seen.push(format!(
-                        "{place}: {} without a metadata document",
+                    Err(why) => seen.push(format!(
+                        "{place}: {} without a metadata document: {why}",
                         reply.status
                     )),
                 }
@@ -225,11 +231,9 @@ async fn read_metadata(world: &mut World) -> Result<Option<String>, String> {
         }
     }
     if let Some(url) = world.endpoints.jwks.clone() {
-        let recorded = world.transport.send(Request::get(&url)).await;
-        if let Ok(reply) = &recorded.reply
-            && reply.status == 200
-        {
-            world.jwks = reply.json().map(Value::Object);
+        match keys(world, &url).await {
+            Ok(jwks) => world.jwks = Some(jwks),
+            Err(why) => warnings.push(format!("the keys at {url} cannot be used: {why}")),
         }
     }
     if world.metadata.is_some() {
@@ -242,6 +246,46 @@ async fn read_metadata(world: &mut World) -> Result<Option<String>, String> {
         Err(format!(
             "{issuer} does not answer: {seen}. Check the URL, the port, and that the server runs"
         ))
+    }
+}
+
+/// The metadata in this answer, or why there is none.
+fn metadata_document(reply: &Reply) -> Result<serde_json::Map<String, Value>, String> {
+    if reply.is_redirect() {
+        let to = reply.header("location").unwrap_or_default();
+        let to: String = to.chars().take(200).collect();
+        return Err(format!("a redirect to {to:?}, which is not followed"));
+    }
+    if reply.status != 200 {
+        return Err("the status is not 200".into());
+    }
+    let object = reply.read_json()?;
+    match object.get("issuer") {
+        Some(Value::String(_)) => Ok(object),
+        Some(_) => Err("its `issuer` is not a string".into()),
+        None => Err("its JSON has no `issuer`".into()),
+    }
+}
+
+/// The most keys of a key set that are worth trying.
+const MOST_KEYS: usize = 1_000;
+
+/// The server's public keys.
+async fn keys(world: &World, url: &str) -> Result<Value, String> {
+    let recorded = world.transport.send(Request::get(url)).await;
+    let reply = recorded.reply?;
+    if reply.status != 200 {
+        return Err(format!("answered {}", reply.status));
+    }
+    let object = reply
+        .read_json()
+        .map_err(|why| format!("answered 200, but {why}"))?;
+    match object.get("keys").and_then(Value::as_array).map(Vec::len) {
+        Some(count) if count > MOST_KEYS => Err(format!(
+            "{count} keys, more than the {MOST_KEYS} that are taken"
+        )),
+        Some(_) => Ok(Value::Object(object)),
+        None => Err("its JSON has no array `keys`".into()),
     }
 }
 
@@ -412,13 +456,17 @@ pub fn plain(verb: Verb) -> Step {
 }
 
 /// The correct flow, once: authorize, exchange, call. Everything else rests on it.
-async fn preflight(prepared: &mut Prepared) -> Result<(), String> {
+async fn preflight(prepared: &mut Prepared, bound: Duration) -> Result<(), String> {
     let mut found: Vec<String> = Vec::new();
     let mut reasons: Vec<(String, String)> = Vec::new();
     let result = {
         let world = &prepared.world;
         let mut scene = Scene::new(world);
-        let result = walk(world, &mut scene, &mut found, &mut reasons).await;
+        let walked = walk(world, &mut scene, &mut found, &mut reasons);
+        let result = match tokio::time::timeout(bound, walked).await {
+            Ok(result) => result,
+            Err(_) => Err(slow(&scene, bound)),
+        };
         result.map_err(|reason| scene.secrets.redact(&reason))
     };
     prepared.capabilities.extend(found);
@@ -428,6 +476,24 @@ async fn preflight(prepared: &mut Prepared) -> Result<(), String> {
         .retain(|own| !reasons.iter().any(|(name, _)| name == own));
     prepared.reasons.extend(reasons);
     result
+}
+
+/// A preflight that does not come to its end, and what it was waiting for.
+fn slow(scene: &Scene<'_>, bound: Duration) -> String {
+    let last = scene.log.last().map_or_else(String::new, |logged| {
+        let why = logged.recorded.reply.as_ref().err();
+        let why = why.map_or_else(String::new, |why| format!(" ({why})"));
+        let request = &logged.recorded.request;
+        format!(
+            "; the last exchange was {} {}{why}",
+            request.method, request.url
+        )
+    });
+    format!(
+        "preflight: the correct flow did not end within {} s{last}. \
+         Raise --timeout if the server is that slow.",
+        bound.as_secs()
+    )
 }
 
 async fn walk(

@@ -5,7 +5,7 @@
 //! concurrency, so that the order of answers cannot change a verdict.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt as _};
 
@@ -16,6 +16,9 @@ use super::{Options, Prepared, Stop, plan};
 use crate::event::{CaseReport, VariantReport, Verdict};
 use crate::flow::World;
 use crate::suite::model::{Case, Variant};
+
+/// What a flow that is on its way when the run is stopped may still take.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Variants in a batch: the fewer, the closer the controls stand to them.
 const BATCH: usize = 64;
@@ -98,7 +101,7 @@ async fn run_batch(
         })
         .copied()
         .collect();
-    let before = run_controls(world, missing, width).await;
+    let before = run_controls(world, missing, width, stop).await;
     known.extend(before);
     let ready = |job: &Job<'_>| {
         job.controls.iter().all(|control| {
@@ -124,7 +127,7 @@ async fn run_batch(
         .flatten()
         .collect();
     let after: BTreeMap<String, ControlRun> =
-        run_controls(world, needed.values().copied().collect(), width)
+        run_controls(world, needed.values().copied().collect(), width, stop)
             .await
             .into_iter()
             .collect();
@@ -147,7 +150,8 @@ async fn run_batch(
                         .unwrap_or_default();
                     let judged = judgements.remove(&job_at);
                     took += judged.as_ref().map_or(0, |(_, took)| *took);
-                    unfinished |= judged.is_none() && *stop.borrow();
+                    unfinished |= *stop.borrow()
+                        && (judged.is_none() || was_stopped(controls, known, &after));
                     decide(
                         case,
                         variant,
@@ -180,11 +184,12 @@ async fn run_controls(
     world: &World,
     controls: Vec<&Control>,
     width: usize,
+    stop: &Stop,
 ) -> Vec<(String, ControlRun)> {
     let mut runs = Vec::new();
     for control in controls {
         runs.push(async move {
-            let run = performance::control(world, control).await;
+            let run = bracket(world, control, stop).await;
             (control.key.clone(), run)
         });
     }
@@ -203,9 +208,33 @@ async fn perform(
         return None;
     }
     let clock = Instant::now();
-    let judged = judge::variant(world, case, variant).await;
+    let judged = tokio::select! {
+        judged = judge::variant(world, case, variant) => judged,
+        () = cut_off(stop) => return None,
+    };
     let took = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
     Some((at, (judged, took)))
+}
+
+/// A control, unless the run is stopped while it goes on.
+async fn bracket(world: &World, control: &Control, stop: &Stop) -> ControlRun {
+    tokio::select! {
+        run = performance::control(world, control) => run,
+        () = cut_off(stop) => ControlRun {
+            result: Err(ControlFailure::Stopped),
+            evidence: Vec::new(),
+        },
+    }
+}
+
+/// Pends until the run was stopped and what was on its way has had its grace.
+async fn cut_off(stop: &Stop) {
+    let mut stop = stop.clone();
+    if stop.wait_for(|stopped| *stopped).await.is_err() {
+        // Nobody can stop this run any more.
+        return std::future::pending().await;
+    }
+    tokio::time::sleep(GRACE).await;
 }
 
 fn words(case: &Case, variant: &Variant) -> String {
@@ -233,6 +262,20 @@ fn skipped(case: &Case, variant: &Variant, prepared: &Prepared) -> VariantReport
         evidence: Vec::new(),
         control: Vec::new(),
     }
+}
+
+/// Whether a control was cut off, so that nothing is known about what it brackets.
+fn was_stopped(
+    controls: &[Control],
+    before: &BTreeMap<String, ControlRun>,
+    after: &BTreeMap<String, ControlRun>,
+) -> bool {
+    controls.iter().any(|control| {
+        [before, after].into_iter().any(|runs| {
+            runs.get(&control.key)
+                .is_some_and(|run| matches!(run.result, Err(ControlFailure::Stopped)))
+        })
+    })
 }
 
 /// A judgement counts only between its controls.
@@ -265,9 +308,12 @@ fn decide(
             Some((ControlFailure::NotApplicable(why), evidence)) => {
                 (Verdict::Skipped, why, evidence)
             }
-            Some((ControlFailure::Failed(why), evidence)) => (
+            Some((failure @ (ControlFailure::Failed(_) | ControlFailure::Stopped), evidence)) => (
                 Verdict::Inconclusive,
-                format!("the control failed before it, so a refusal would mean nothing: {why}"),
+                format!(
+                    "the control failed before it, so a refusal would mean nothing: {}",
+                    failure.words()
+                ),
                 evidence,
             ),
             None => (
@@ -289,9 +335,7 @@ fn decide(
         && judged.verdict < Verdict::Inconclusive
         && judged.verdict != Verdict::Skipped
     {
-        let why = match failure {
-            ControlFailure::NotApplicable(why) | ControlFailure::Failed(why) => why,
-        };
+        let why = failure.words();
         return VariantReport {
             name,
             verdict: Verdict::Inconclusive,

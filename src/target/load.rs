@@ -6,6 +6,7 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 use url::Url;
 
+use super::mask::mask;
 use super::model::{Endpoints, Login, Policy, Target};
 use super::read::{Pieces, SHAPES};
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -59,7 +60,8 @@ pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
 /// # Errors
 /// Every problem of the file.
 pub fn load_str(file: &str, text: &str, around: &Surroundings<'_>) -> Result<Loaded, Diagnostics> {
-    let reader = Reader::new(file, text);
+    // A message quotes lines, and it may end in the log of a CI.
+    let reader = Reader::new(file, text).quoting(&mask(text));
     let target = reader.parse(text).and_then(|mut document| {
         substitute(&reader, around, document.get_mut());
         let root = reader.root(&document, &SHAPES.target);

@@ -4,6 +4,7 @@ mod access;
 pub mod file;
 pub mod init;
 pub mod load;
+mod mask;
 pub mod model;
 mod read;
 pub mod reference;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
+
 use super::{Limits, Network, Reply, Request, USER_AGENT};
 
 /// Two clients: one that reuses connections for reads, one that never does for everything else,
@@ -20,10 +22,13 @@ impl Http {
             &[b"h2", b"http/1.1"]
         };
         let tls = network.tls(alpn)?;
+        let mut identity = HeaderMap::new();
+        identity.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let builder = || {
             let ways = network.clone();
             let mut builder = reqwest::Client::builder()
                 .user_agent(USER_AGENT)
+                .default_headers(identity.clone())
                 .redirect(reqwest::redirect::Policy::none())
                 .retry(reqwest::retry::never())
                 .no_proxy()
@@ -64,6 +69,17 @@ impl Http {
             builder = builder.body(request.body.clone());
         }
         let mut response = builder.send().await.map_err(|error| reason(&error))?;
+        let head: usize = response
+            .headers()
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len() + 4)
+            .sum();
+        if head > limits.head {
+            return Err(format!(
+                "its header section has {head} bytes, more than the {} that are taken",
+                limits.head
+            ));
+        }
         let mut reply = Reply {
             status: response.status().as_u16(),
             headers: response

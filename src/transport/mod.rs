@@ -8,16 +8,20 @@ pub mod allow;
 mod http;
 pub mod network;
 pub(crate) mod pace;
+mod patience;
 pub(crate) mod raw;
 pub mod redact;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
 
 pub use allow::AllowList;
 pub use network::Network;
 use pace::Pace;
+use patience::Patience;
 
 /// What this tool calls itself.
 pub const USER_AGENT: &str = concat!(
@@ -127,12 +131,54 @@ impl Reply {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The body as JSON, when it is an object.
+    /// The body as JSON, when it is an object that every reader reads the same.
     pub fn json(&self) -> Option<serde_json::Map<String, serde_json::Value>> {
-        match serde_json::from_slice(&self.body) {
-            Ok(serde_json::Value::Object(object)) => Some(object),
-            _ => None,
+        self.read_json().ok()
+    }
+
+    /// The body as a JSON object.
+    ///
+    /// # Errors
+    /// In words, why it is none: cut, encoded, not JSON, not an object, or with a member twice
+    /// (which two readers would read differently).
+    pub fn read_json(&self) -> Result<serde_json::Map<String, serde_json::Value>, String> {
+        if let Some(why) = self.unreadable() {
+            return Err(why);
         }
+        if self.body.is_empty() {
+            return Err("its body is empty".into());
+        }
+        let value = serde_json::from_slice(&self.body)
+            .map_err(|error| format!("its body is not JSON: {error}"))?;
+        let serde_json::Value::Object(object) = value else {
+            return Err("its body is JSON, but not an object".into());
+        };
+        let scanned = wire::json::scan(&self.body, wire::json::Limits::default())
+            .map_err(|error| format!("its body cannot be read as JSON: {error}"))?;
+        match scanned.duplicates.first() {
+            Some(name) => Err(format!(
+                "its JSON has the member `{}` more than once",
+                name.chars().take(80).collect::<String>()
+            )),
+            None => Ok(object),
+        }
+    }
+
+    /// Why the body cannot be taken for what the server meant, whatever it is.
+    pub fn unreadable(&self) -> Option<String> {
+        if self.truncated {
+            return Some(format!(
+                "its body is longer than {} bytes, so it was not read to its end",
+                self.body.len()
+            ));
+        }
+        let coding = self.header("content-encoding")?;
+        (!coding.trim().is_empty() && !coding.trim().eq_ignore_ascii_case("identity")).then(|| {
+            format!(
+                "its body has Content-Encoding: {}, which was not asked for",
+                coding.chars().take(40).collect::<String>()
+            )
+        })
     }
 
     /// Whether the status is 2xx.
@@ -168,7 +214,7 @@ pub struct Limits {
     pub timeout: Duration,
     /// Body bytes kept; the rest is not read.
     pub body: usize,
-    /// Header bytes read by the raw transport.
+    /// Header bytes taken; more is no answer.
     pub head: usize,
 }
 
@@ -177,14 +223,18 @@ impl Default for Limits {
         Limits {
             timeout: Duration::from_secs(10),
             body: 1 << 20,
-            head: 256 << 10,
+            head: 64 << 10,
         }
     }
 }
 
 /// How a run's requests leave this machine.
 pub struct Transport {
-    http: http::Http,
+    http: Arc<http::Http>,
+    /// Where connections are served, apart from our clock: a server that floods one keeps the thread
+    /// that reads it busy, and must not keep the time limits from being looked at.
+    threads: Option<Runtime>,
+    patience: Mutex<Patience>,
     way: Arc<raw::Way>,
     network: Network,
     limits: Limits,
@@ -192,6 +242,24 @@ pub struct Transport {
     began: Instant,
     sent: AtomicU64,
     pace: Pace,
+}
+
+impl Drop for Transport {
+    fn drop(&mut self) {
+        // Not waited for: a connection that is flooded would not end.
+        if let Some(threads) = self.threads.take() {
+            threads.shutdown_background();
+        }
+    }
+}
+
+/// A task that ends when nobody waits for it any more.
+struct Ended<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for Ended<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// How often a read is repeated after the server asked for patience.
@@ -223,14 +291,23 @@ impl Transport {
         network: Network,
     ) -> Result<Transport, SetupError> {
         Ok(Transport {
-            http: http::Http::new(limits, &network).map_err(SetupError)?,
+            http: Arc::new(http::Http::new(limits, &network).map_err(SetupError)?),
+            threads: Some(
+                tokio::runtime::Builder::new_multi_thread()
+                    .worker_threads(2)
+                    .thread_name("network")
+                    .enable_all()
+                    .build()
+                    .map_err(|error| SetupError(error.to_string()))?,
+            ),
+            patience: Mutex::new(Patience::new(limits.timeout)),
             way: Arc::new(raw::Way::new(network.clone())),
             network,
             limits,
             allow,
             began: Instant::now(),
             sent: AtomicU64::new(0),
-            pace: Pace::new(rate),
+            pace: Pace::new(rate, limits.timeout),
         })
     }
 
@@ -267,7 +344,7 @@ impl Transport {
     /// Sends one request once and records it. Never fails: the reason for a missing answer is in
     /// [`Recorded::reply`].
     pub async fn send(&self, request: Request) -> Recorded {
-        if let Err(refusal) = self.allow.check(&request.url) {
+        if let Err(refusal) = self.may_send(&request.url) {
             return Recorded {
                 request,
                 reply: Err(refusal),
@@ -313,18 +390,20 @@ impl Transport {
         let answer = async {
             turn?;
             self.sent.fetch_add(1, Ordering::Relaxed);
-            if raw {
-                raw::send(&request, self.limits, &self.way).await
-            } else {
-                self.http.send(&request, self.limits).await
-            }
+            self.answer(request.clone(), raw).await
         };
         let reply = match tokio::time::timeout(self.limits.timeout, answer).await {
-            Ok(reply) => reply,
-            Err(_) => Err(format!(
-                "no complete answer within {} s (raise --timeout if the server is that slow)",
-                self.limits.timeout.as_secs_f32()
-            )),
+            Ok(reply) => {
+                self.patience().heard();
+                reply
+            }
+            Err(_) => {
+                self.patience().silent();
+                Err(format!(
+                    "no complete answer within {} s (raise --timeout if the server is that slow)",
+                    self.limits.timeout.as_secs_f32()
+                ))
+            }
         };
         if let Ok(reply) = &reply {
             self.pace.obey(reply);
@@ -338,9 +417,39 @@ impl Transport {
         }
     }
 
+    /// The answer, read on the network's own threads.
+    async fn answer(&self, request: Request, raw: bool) -> Result<Reply, String> {
+        let (http, way, limits) = (Arc::clone(&self.http), Arc::clone(&self.way), self.limits);
+        let work = async move {
+            if raw {
+                raw::send(&request, limits, &way).await
+            } else {
+                http.send(&request, limits).await
+            }
+        };
+        let Some(threads) = &self.threads else {
+            return Err("the transport is closed".into());
+        };
+        let mut task = Ended(threads.spawn(work));
+        match (&mut task.0).await {
+            Ok(reply) => reply,
+            Err(error) => Err(format!("the sender broke: {error}")),
+        }
+    }
+
+    /// Whether the host may be contacted and there is patience left for it.
+    fn may_send(&self, url: &str) -> Result<(), String> {
+        self.allow.check(url)?;
+        self.patience().refusal().map_or(Ok(()), Err)
+    }
+
+    fn patience(&self) -> MutexGuard<'_, Patience> {
+        self.patience.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Sends the same bytes `copies` times, released together.
     pub async fn send_together(&self, request: &Request, copies: usize) -> Vec<Recorded> {
-        if let Err(refusal) = self.allow.check(&request.url) {
+        if let Err(refusal) = self.may_send(&request.url) {
             return vec![Recorded {
                 request: request.clone(),
                 reply: Err(refusal),

@@ -11,8 +11,8 @@ use super::Reply;
 
 /// The longest one Retry-After is waited for.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// All waiting of one run together.
-const LONGEST_IN_ALL: Duration = Duration::from_secs(300);
+/// All waiting of one run together, in time limits of one exchange.
+const LONGEST_IN_ALL: u32 = 30;
 /// The wait when the server names none; it doubles with every further refusal in a row.
 const DEFAULT_WAIT: Duration = Duration::from_millis(250);
 /// The slowest a server can make us.
@@ -26,6 +26,8 @@ pub(super) struct Pace {
 }
 
 struct State {
+    /// All waiting of the run together.
+    longest: Duration,
     /// The user's own gap.
     floor: Duration,
     /// The gap now.
@@ -38,13 +40,14 @@ struct State {
 }
 
 impl Pace {
-    /// At most `rate` requests a second.
-    pub(super) fn new(rate: Option<f64>) -> Pace {
+    /// At most `rate` requests a second, each of which may take `timeout`.
+    pub(super) fn new(rate: Option<f64>, timeout: Duration) -> Pace {
         let gap = rate
             .filter(|rate| *rate > 0.0)
             .map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate));
         Pace {
             state: Mutex::new(State {
+                longest: timeout * LONGEST_IN_ALL,
                 floor: gap,
                 gap,
                 next: Instant::now(),
@@ -67,12 +70,12 @@ impl Pace {
     pub(super) async fn turn(&self) -> Result<(), String> {
         let at = {
             let mut state = self.state();
-            if state.waited >= LONGEST_IN_ALL {
+            if state.waited >= state.longest {
                 return Err(format!(
-                    "the server asked for patience {} times; after {} s of waiting nothing more was sent \
+                    "the server asked for patience (429, 503, Retry-After) {} times; after {} s of waiting nothing more was sent \
                      (lower --rate, or ask its operator)",
                     state.throttled,
-                    LONGEST_IN_ALL.as_secs()
+                    state.longest.as_secs()
                 ));
             }
             let at = state.next.max(Instant::now());
@@ -110,7 +113,10 @@ impl Pace {
             // Only what this answer adds: many at once ask for the same seconds.
             let from = state.next.max(Instant::now());
             state.waited += until.saturating_duration_since(from);
-            state.next = until;
+            // Past the bound nothing is sent any more, so nobody need wait for it.
+            if state.waited < state.longest {
+                state.next = until;
+            }
         }
     }
 
@@ -164,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_servers_wish_moves_everybodys_turn_back() {
-        let pace = Pace::new(None);
+        let pace = Pace::new(None, Duration::from_secs(10));
         pace.obey(&reply(429, Some("7")));
         let wait = pace.state().next - Instant::now();
         assert!(wait > Duration::from_secs(6) && wait <= Duration::from_secs(7));
@@ -188,9 +194,9 @@ mod tests {
 
     #[tokio::test]
     async fn waiting_has_an_end() {
-        let pace = Pace::new(None);
+        let pace = Pace::new(None, Duration::from_secs(10));
         assert!(pace.turn().await.is_ok());
-        pace.state().waited = LONGEST_IN_ALL;
+        pace.state().waited = Duration::from_secs(300);
         assert!(
             pace.turn()
                 .await

@@ -107,6 +107,9 @@ fn encode(request: &Request, parts: &Parts) -> Vec<u8> {
     if request.header("accept").is_none() {
         bytes.extend_from_slice(b"Accept: */*\r\n");
     }
+    if request.header("accept-encoding").is_none() {
+        bytes.extend_from_slice(b"Accept-Encoding: identity\r\n");
+    }
     for (name, value) in &request.headers {
         bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
     }

@@ -31,21 +31,36 @@ const SECRET_NAMES: &[&str] = &[
 /// Values shorter than this are not secrets worth the name, and replacing them would garble the text.
 const SHORTEST: usize = 6;
 
-/// Body bytes shown in evidence.
+/// Body bytes shown in evidence, and bytes of a URL, of one header and of all headers.
 const BODY_SHOWN: usize = 8 << 10;
+const URL_SHOWN: usize = 4 << 10;
+const HEADER_SHOWN: usize = 2 << 10;
+const HEADERS_SHOWN: usize = 8 << 10;
+
+/// Cookie values remembered in one scene. More come only from a server that means to slow us down;
+/// in `Set-Cookie` they are cut out by their place all the same.
+const MOST_COOKIES: usize = 200;
 
 /// Every secret seen, with the word for what it is.
 #[derive(Debug, Clone, Default)]
 pub struct Secrets {
     known: BTreeMap<String, &'static str>,
+    cookies: usize,
 }
 
 impl Secrets {
     /// Marks a value as secret.
     pub fn learn(&mut self, value: &str, what: &'static str) {
-        if value.len() >= SHORTEST {
-            self.known.entry(value.to_owned()).or_insert(what);
+        if value.len() < SHORTEST || self.known.contains_key(value) {
+            return;
         }
+        if what == "cookie" {
+            if self.cookies >= MOST_COOKIES {
+                return;
+            }
+            self.cookies += 1;
+        }
+        self.known.insert(value.to_owned(), what);
     }
 
     /// Takes over what another registry knows.
@@ -208,11 +223,8 @@ impl Redactor {
     pub fn exchange(&self, recorded: &Recorded, role: Role, step: &str, to: &str) -> Exchange {
         let request = &recorded.request;
         let message = |headers: Vec<(String, String)>, body: &[u8]| Message {
-            headers: headers
-                .into_iter()
-                .map(|(name, value)| (name, self.redact(&value)))
-                .collect(),
-            body: self.redact(&shorten(body)),
+            headers: self.headers(headers),
+            body: self.body(body),
             body_bytes: body.len() as u64,
         };
         let reply = recorded.reply.as_ref().ok();
@@ -230,7 +242,7 @@ impl Redactor {
                 to.to_owned()
             },
             method: request.method.clone(),
-            url: self.redact(&request.url),
+            url: cut(self.redact(&request.url), URL_SHOWN),
             request: message(request.headers.clone(), &request.body),
             status: reply.map(|reply| reply.status),
             response: reply
@@ -247,12 +259,47 @@ impl Redactor {
                     )
                 })
                 .map(|message| with_picture(message, reply)),
-            error: recorded.reply.as_ref().err().map(|text| self.redact(text)),
+            error: recorded
+                .reply
+                .as_ref()
+                .err()
+                .map(|text| cut(self.redact(text), HEADER_SHOWN)),
             started_ms: recorded.started.as_millis() as u64,
             duration_us: recorded.took.as_micros() as u64,
             transport: if recorded.raw { "raw" } else { "http" }.into(),
             curl: self.curl(request),
         }
+    }
+
+    /// Headers, redacted and then cut: half a secret would not be recognised.
+    fn headers(&self, headers: Vec<(String, String)>) -> Vec<(String, String)> {
+        let mut room = HEADERS_SHOWN;
+        let all = headers.len();
+        let mut shown = Vec::new();
+        for (name, value) in headers {
+            let value = cut(self.redact(&by_place(&name, value)), HEADER_SHOWN);
+            let name = cut(name, HEADER_SHOWN);
+            let Some(left) = room.checked_sub(name.len() + value.len()) else {
+                shown.push(("…".into(), format!("({all} header fields in all)")));
+                break;
+            };
+            room = left;
+            shown.push((name, value));
+        }
+        shown
+    }
+
+    /// The beginning of a body, redacted and then cut.
+    fn body(&self, body: &[u8]) -> String {
+        // The longest secret may begin just before the cut.
+        let longest = self.known.first().map_or(0, |hidden| hidden.spelling.len());
+        let near = body.get(..BODY_SHOWN + longest).unwrap_or(body);
+        let mut text = self.redact(&String::from_utf8_lossy(near));
+        if text.len() > BODY_SHOWN || near.len() < body.len() {
+            text.truncate(text.floor_char_boundary(BODY_SHOWN));
+            text.push_str(&format!("… ({} bytes in all)", body.len()));
+        }
+        text
     }
 
     fn curl(&self, request: &Request) -> String {
@@ -263,10 +310,14 @@ impl Redactor {
         }
         if !request.body.is_empty() {
             line.push_str(" --data-raw ");
-            line.push_str(&self.shell_word(&shorten(&request.body)));
+            line.push_str(&self.shell_word(&String::from_utf8_lossy(&request.body)));
         }
         line.push(' ');
         line.push_str(&self.shell_word(&request.url));
+        if line.len() > BODY_SHOWN {
+            // Cut, it would not repeat the request.
+            return String::new();
+        }
         line
     }
 }
@@ -283,13 +334,31 @@ fn with_picture(mut message: Message, reply: Option<&Reply>) -> Message {
     message
 }
 
-fn shorten(body: &[u8]) -> String {
-    let shown = body.get(..BODY_SHOWN).unwrap_or(body);
-    let mut text = String::from_utf8_lossy(shown).into_owned();
-    if shown.len() < body.len() {
-        text.push_str(&format!("… ({} bytes in all)", body.len()));
+/// At most this many bytes of a text.
+fn cut(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        let all = text.len();
+        text.truncate(text.floor_char_boundary(most));
+        text.push_str(&format!("… ({all} bytes in all)"));
     }
     text
+}
+
+/// A `Set-Cookie` header without the cookie's value.
+fn by_place(name: &str, value: String) -> String {
+    if !name.eq_ignore_ascii_case("set-cookie") {
+        return value;
+    }
+    let (cookie, attributes) = match value.split_once(';') {
+        Some((cookie, attributes)) => (cookie, format!(";{attributes}")),
+        None => (value.as_str(), String::new()),
+    };
+    match cookie.split_once('=') {
+        Some((name, secret)) if secret.trim().len() >= SHORTEST => {
+            format!("{name}={}{attributes}", mask(secret.trim(), "cookie"))
+        }
+        _ => value,
+    }
 }
 
 /// `abcd…[code 43 1f2e3d4c]`: enough to tell two secrets apart, not enough to use one.

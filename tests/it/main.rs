@@ -3,6 +3,7 @@
 mod command_line;
 mod fuzzing;
 mod hostile_files;
+mod hostile_servers;
 mod known_bugs;
 mod pinned;
 mod real_servers;

@@ -17,7 +17,12 @@
     reason = "an early answer is an HTTP response, and nothing here is hot"
 )]
 
-use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -81,6 +86,7 @@ pub struct Options {
 /// A running server. Dropping it ends it without waiting; [`Server::stop`] waits.
 #[derive(Debug)]
 pub struct Server {
+    address: SocketAddr,
     facts: Facts,
     app: Arc<App>,
     stop: Option<oneshot::Sender<()>>,
@@ -157,6 +163,11 @@ impl Server {
         self.app.secrets()
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Stops listening and lets answers under way finish, for at most a second.
     pub async fn stop(mut self) {
         if let Some(stop) = self.stop.take() {
@@ -186,6 +197,21 @@ impl Drop for Server {
 pub async fn serve(options: Options) -> io::Result<Server> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
     let origin = format!("http://{}", listener.local_addr()?);
+    start(listener, origin, options)
+}
+
+/// Starts a server that stands behind another one and names itself by that one's origin
+/// (`https://127.0.0.1:8443`). [`Server::address`] is where it really listens.
+///
+/// # Errors
+/// When the port cannot be had.
+pub async fn serve_behind(options: Options, origin: &str) -> io::Result<Server> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
+    start(listener, origin.to_owned(), options)
+}
+
+fn start(listener: TcpListener, origin: String, options: Options) -> io::Result<Server> {
+    let address = listener.local_addr()?;
     let face = options.face.data();
     let (facts, clients) = set_up(face, &origin);
     let users = facts.users.iter().map(User::new).collect();
@@ -210,6 +236,7 @@ pub async fn serve(options: Options) -> io::Result<Server> {
             .await;
     });
     Ok(Server {
+        address,
         facts,
         app,
         stop: Some(stop),
