@@ -32,7 +32,14 @@ pub(super) fn mask(text: &str) -> String {
             continue;
         }
         let lower = line.to_ascii_lowercase();
-        let sounds = SECRET_WORDS.iter().any(|word| lower.contains(word));
+        // The key, or, where one stands for several, everything.
+        let (key, value) = lower.split_once('=').unwrap_or((&lower, ""));
+        let within = if value.contains('{') {
+            lower.as_str()
+        } else {
+            key
+        };
+        let sounds = SECRET_WORDS.iter().any(|word| within.contains(word));
         if !(user || sounds || lower.starts_with("user")) {
             out.push_str(line);
             continue;
@@ -123,12 +130,18 @@ mod tests {
     fn secrets_are_blotted_out_and_all_else_stays() {
         let text = "issuer = \"https://as.example\"\n[client.a]\nsecret = \"hunter2\" # s\n\
                     secret.env = \"NAME\"\nsecret = { file = \"path\" }\n[user.a]\nname = 'ann'\n\
-                    password = \"\"\"\nlong\nvalue\"\"\"\npin = \"1\\\"2\"\n[policy]\nscope = \"read\"\n";
+                    password = \"\"\"\nlong\nvalue\"\"\"\npin = \"1\\\"2\"\n[client.b]\nauth = \"client_secret_basic\"\n[policy]\nscope = \"read\"\n";
         let shown = mask(text);
         for gone in ["hunter2", "ann", "long", "value", "1\\\"2"] {
             assert!(!shown.contains(gone), "{gone}: {shown}");
         }
-        for kept in ["https://as.example", "NAME", "path", "read", "# s"] {
+        for kept in [
+            "https://as.example",
+            "NAME",
+            "path",
+            "client_secret_basic",
+            "# s",
+        ] {
             assert!(shown.contains(kept), "{kept}: {shown}");
         }
     }
