@@ -161,7 +161,7 @@ pub async fn run(
                 Session::open(&prepared, options, &mut state, &mut report, hear, clock).await?;
             session.go(stop).await
         };
-        report.leftovers = cleanup::clean(&prepared.world).await;
+        report.leftovers = cleanup::clean(&prepared.world, false).await;
         match (died, &options.restart) {
             (Some(last), Some(command)) if !over(options, &report, clock) => {
                 hear(Event::Note(format!(
