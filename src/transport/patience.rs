@@ -7,6 +7,8 @@ use std::time::Duration;
 const IN_A_ROW: u32 = 16;
 /// Exchanges without an answer in time, in a whole run.
 const IN_ALL: u32 = 64;
+/// So many answers make up for one that did not come: a long run may lose as much as it gains.
+const MAKES_UP: u32 = 50;
 
 /// What is left of the budget.
 #[derive(Debug)]
@@ -14,6 +16,7 @@ pub(super) struct Patience {
     timeout: Duration,
     in_a_row: u32,
     in_all: u32,
+    answers: u32,
 }
 
 impl Patience {
@@ -23,12 +26,18 @@ impl Patience {
             timeout,
             in_a_row: 0,
             in_all: 0,
+            answers: 0,
         }
     }
 
     /// An exchange ended with an answer, or was broken off by the server at once.
     pub(super) fn heard(&mut self) {
         self.in_a_row = 0;
+        self.answers += 1;
+        if self.answers >= MAKES_UP {
+            self.answers = 0;
+            self.in_all = self.in_all.saturating_sub(1);
+        }
     }
 
     /// An exchange ended with our time limit.
@@ -78,6 +87,11 @@ mod tests {
     fn time_lost_now_and_then_is_bounded_too() {
         let mut patience = Patience::new(Duration::from_secs(10));
         for _ in 0..IN_ALL {
+            patience.silent();
+            (0..MAKES_UP).for_each(|_| patience.heard());
+        }
+        assert_eq!(patience.refusal(), None);
+        for _ in 0..IN_ALL + IN_ALL / MAKES_UP + 1 {
             patience.silent();
             patience.heard();
         }

@@ -4,6 +4,7 @@ mod command_line;
 mod fuzzing;
 mod hostile_files;
 mod hostile_servers;
+mod interrupted;
 mod known_bugs;
 mod pinned;
 mod real_servers;
