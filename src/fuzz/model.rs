@@ -25,6 +25,8 @@ pub struct Violations {
     pub ambiguous: Vec<String>,
     /// A guard is satisfied only for a lenient reader: a strict one may lawfully not see what is meant.
     pub lenient: bool,
+    /// Whoever reads it so sees a lawful request of another kind, about which nothing else is asked.
+    pub itself: bool,
 }
 
 impl Violations {
@@ -45,6 +47,8 @@ pub struct Facts {
     pub authorization: Vec<String>,
     /// The body is not what the content type promises, or the content type is not that of a form.
     pub odd: bool,
+    /// Escapes or text are broken, or a parameter is repeated: a strict server refuses the whole.
+    pub unclean: bool,
 }
 
 impl Facts {
@@ -56,11 +60,21 @@ impl Facts {
                 .starts_with("application/x-www-form-urlencoded")
         });
         let posts = !matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS");
+        let query_text = query;
         let query = pairs(query.as_bytes());
         let body = match members(&request.body) {
             Some(members) => members,
             None => pairs(&request.body),
         };
+        let parsed = wire::form::Pairs::parse(if posts {
+            &request.body
+        } else {
+            query_text.as_bytes()
+        });
+        let repeated = parsed.iter().enumerate().any(|(at, pair)| {
+            pair.name != b"resource" && parsed.iter().take(at).any(|other| other.name == pair.name)
+        });
+        let unclean = parsed.bad_escapes() || parsed.invalid_utf8() || repeated;
         let (pairs, elsewhere) = if posts {
             (body, query)
         } else {
@@ -76,6 +90,7 @@ impl Facts {
                 .map(|(_, value)| value.clone())
                 .collect(),
             odd: posts && !form,
+            unclean,
         }
     }
 
@@ -208,6 +223,16 @@ fn same_name(key: &str, name: &str) -> bool {
     stripped.eq_ignore_ascii_case(name)
 }
 
+/// Whether the request is, to whoever reads it so, a lawful one of another kind: a confidential client
+/// that asks for a token for itself (RFC 6749 §4.4).
+fn for_itself(facts: &Facts, client: &Client) -> bool {
+    client.secret.is_some()
+        && facts.client(client)
+        && facts
+            .values("grant_type")
+            .any(|kind| kind.trim().eq_ignore_ascii_case("client_credentials"))
+}
+
 /// What a redemption needs.
 pub struct Redemption<'m> {
     /// The code.
@@ -235,6 +260,12 @@ pub fn redemption(facts: &Facts, need: &Redemption<'_>) -> Violations {
         ]),
         ..Violations::default()
     };
+    if for_itself(facts, need.client) {
+        return Violations {
+            itself: true,
+            ..Violations::default()
+        };
+    }
     if !facts.has("code", need.code) {
         found.hard.push("code");
     }
@@ -272,6 +303,12 @@ pub fn renewal(facts: &Facts, token: &str, asked: Option<&str>, client: &Client)
         ]),
         ..Violations::default()
     };
+    if for_itself(facts, client) {
+        return Violations {
+            itself: true,
+            ..Violations::default()
+        };
+    }
     if !facts.has("refresh_token", token) {
         found.hard.push("refresh_token");
     }
@@ -315,7 +352,7 @@ pub fn about_token(facts: &Facts, token: &str, client: &Client) -> Violations {
         ambiguous: facts.ambiguous(&["token", "client_id", "client_secret"]),
         ..Violations::default()
     };
-    found.lenient = !facts.exactly("token").eq([token]);
+    found.lenient = facts.unclean || !facts.exactly("token").eq([token]);
     if !facts.has("token", token) {
         found.hard.push("token");
     }
@@ -495,6 +532,21 @@ mod tests {
         );
         assert_eq!(found.hard, [] as [&str; 0]);
         assert_eq!(found.ambiguous, ["code_verifier"]);
+    }
+
+    #[test]
+    fn a_confidential_client_may_ask_for_a_token_for_itself_whatever_else_it_sends() {
+        let client = client(ClientAuth::Post);
+        let facts = post(
+            "grant_type=client_credentials&refresh_token=x&client_id=id&client_secret=se+cret",
+        );
+        let found = renewal(&facts, "t", None, &client);
+        assert!(found.itself && found.none());
+        let facts = post("grant_type=client_credentials&refresh_token=x&client_id=id");
+        assert_eq!(
+            renewal(&facts, "t", None, &client).hard,
+            ["refresh_token", "client"]
+        );
     }
 
     #[test]

@@ -169,8 +169,10 @@ impl Judge<'_> {
             for seen in &done.seen {
                 self.exchange(operation, done, seen, &mut out);
             }
-            self.success(operation, done, &mut out);
-            self.afterwards(operation, done, &mut out);
+            if !done.violations.itself {
+                self.success(operation, done, &mut out);
+                self.afterwards(operation, done, &mut out);
+            }
             self.equivalent(program, operation, done, &mut out);
             self.echo(done, &mut out);
         }
