@@ -80,7 +80,7 @@ next run go on where this one ended. Exit codes: 0 no finding, 1 findings, 2 usa
 Examples:
   oauthspec fuzz                                       the embedded reference server
   oauthspec fuzz target.toml --time 10m --seed 7
-  oauthspec fuzz target.toml --rate 50/s --restart './start-server &'")]
+  oauthspec fuzz target.toml --rate 50/s --restart ./start-server.sh")]
     Fuzz(Box<FuzzArgs>),
 
     /// Run one suite file against a target: a finding of the fuzzer, or any case
