@@ -682,10 +682,10 @@ impl<'s, 'w> Steps<'s, 'w> {
             }
             match name {
                 "resource" => self.need("resource"),
-                "authorization_details" => {
-                    if !self.needs.iter().any(|need| need.starts_with("rar.")) {
-                        self.need("rar");
-                    }
+                "authorization_details"
+                    if !self.needs.iter().any(|need| need.starts_with("rar.")) =>
+                {
+                    self.need("rar");
                 }
                 _ => {}
             }

@@ -910,10 +910,10 @@ impl<'p, 'w> Player<'p, 'w> {
             return;
         };
         origin.access = access.clone();
-        if let Some(refresh) = done.fields.get("refresh_token") {
-            if let Some(old) = origin.refresh.replace(refresh.clone()) {
-                origin.old.push(old);
-            }
+        if let Some(refresh) = done.fields.get("refresh_token")
+            && let Some(old) = origin.refresh.replace(refresh.clone())
+        {
+            origin.old.push(old);
         }
         origin.doubtful |= !done.violations.none();
         self.grants.push(origin);

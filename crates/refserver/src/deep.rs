@@ -530,19 +530,19 @@ fn mistakes(app: &App, asked: &mut Asked) {
                 asked.rewrite("state", |state| state.replace('\u{2028}', ""));
             }
         }
-        Place::Introspect if app.broken(Fault::DeepIntrospectTail) => {
-            if asked
-                .value("token")
-                .is_some_and(|token| token.contains(char::is_whitespace))
-            {
-                asked.rewrite("token", |token| {
-                    token
-                        .split_whitespace()
-                        .next()
-                        .unwrap_or_default()
-                        .to_owned()
-                });
-            }
+        Place::Introspect
+            if app.broken(Fault::DeepIntrospectTail)
+                && asked
+                    .value("token")
+                    .is_some_and(|token| token.contains(char::is_whitespace)) =>
+        {
+            asked.rewrite("token", |token| {
+                token
+                    .split_whitespace()
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned()
+            });
         }
         Place::Resource if app.broken(Fault::DeepBearerComma) => {
             let value = asked.header(header::AUTHORIZATION);
