@@ -35,7 +35,8 @@ pub struct Outcome {
     pub unproven: Vec<String>,
     /// Cases that are not green on the clean server.
     pub clean_failures: Vec<Clean>,
-    /// Cases that a fault turned red although it should not concern them.
+    /// Cases that a fault turned red although its row in the fault table does not name them: the table
+    /// is not complete there. Told, but no reason to disbelieve the harness.
     pub unexpected: Vec<Unexpected>,
     /// Passes on hosts that are not OAuth servers.
     pub hosts: Hosts,
@@ -47,7 +48,6 @@ impl Outcome {
         self.survivors.is_empty()
             && self.unproven.is_empty()
             && self.clean_failures.is_empty()
-            && self.unexpected.is_empty()
             && self.hosts.passes() == 0
     }
 }
@@ -279,6 +279,9 @@ async fn against_reference(
     let options = Options {
         despite_preflight: true,
         keep_evidence: false,
+        // One scene at a time: some faults kill grants of other scenes, which would look like a
+        // failure of the case that owns them. Faults run beside each other instead.
+        jobs: 1,
         ..Options::default()
     };
     let reports = collect(target, suites, &options).await;

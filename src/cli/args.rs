@@ -342,7 +342,7 @@ pub struct SelftestArgs {
     #[arg(long = "fault", value_name = "FAULT")]
     pub faults: Vec<String>,
     /// Faults at the same time
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: u16,
     /// Write JSON
     #[arg(long)]
