@@ -83,7 +83,7 @@ fn signature(done: &Done) -> u64 {
         }
     }
     for seen in done.seen.iter().take(1) {
-        (seen.took > Duration::from_secs(1)).hash(&mut hasher);
+        (seen.took > Duration::from_secs(2)).hash(&mut hasher);
         let Ok(reply) = &seen.reply else {
             continue;
         };
