@@ -70,8 +70,8 @@ fn mask_line(line: &str, out: &mut String) -> Option<&'static str> {
     while let Some(at) = rest.find(['"', '\'']) {
         let (head, tail) = rest.split_at(at);
         let quote = if tail.starts_with('"') { '"' } else { '\'' };
-        let key = format!("{before}{head}");
-        let key = key.trim_end_matches([' ', '=', '\t']);
+        let key = head.trim_end_matches([' ', '=', '\t']);
+        let key = if key.is_empty() { before } else { key }.trim_end();
         let place = key.ends_with("env") || key.ends_with("file") || key.ends_with("$user");
         let inside = tail.get(1..).unwrap_or_default();
         let length = closing(inside, quote);
