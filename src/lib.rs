@@ -9,6 +9,7 @@
 pub mod check;
 pub mod cli;
 pub mod diagnostic;
+pub mod doctor;
 pub mod event;
 pub mod exit;
 pub mod flow;

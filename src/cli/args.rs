@@ -401,6 +401,9 @@ pub struct InitArgs {
 pub struct DoctorArgs {
     /// A target file, an issuer (https://…), or `reference`
     pub target: String,
+    /// At most this many requests a second
+    #[arg(long, value_name = "N/s", value_parser = parse::rate)]
+    pub rate: Option<f64>,
     /// How long one exchange may take
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse::duration)]
     pub timeout: Duration,

@@ -127,6 +127,8 @@ pub struct Outcome {
     pub location: Option<Vec<u8>>,
     /// Pages the user saw.
     pub pages: Vec<String>,
+    /// The same pages, with what was done on each.
+    pub seen: Vec<crate::login::Seen>,
     /// How many consent pages were answered.
     pub consents: usize,
     /// The copies of a parallel step.
@@ -150,6 +152,7 @@ impl Outcome {
             response: Vec::new(),
             location: None,
             pages: Vec::new(),
+            seen: Vec::new(),
             consents: 0,
             copies: Vec::new(),
         }

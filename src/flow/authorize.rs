@@ -49,6 +49,27 @@ pub(super) fn request(
     Ok(draft)
 }
 
+/// The correct authorization request of a client, with this redirect URI.
+///
+/// # Errors
+/// What is missing for one.
+pub(crate) fn correct(
+    scene: &Scene<'_>,
+    client: &Client,
+    redirect_uri: &str,
+) -> Result<Request, String> {
+    let target = &scene.world.target;
+    let resource = target.resource("a").or(target.resources.first());
+    let challenge = jose::s256(&scene.world.verifier());
+    let mut draft = request(scene, client, resource, &challenge, &jose::random_token(16))
+        .map_err(|answer| answer.words())?;
+    draft.set(
+        "redirect_uri",
+        vec![Param::Text(redirect_uri.to_owned())],
+    );
+    Ok(draft.finish())
+}
+
 /// The scope asked for: the target's default, and what the resource's probe needs.
 fn scope(scene: &Scene<'_>, resource: Option<&Resource>) -> Option<String> {
     let default = scene
@@ -144,6 +165,7 @@ async fn go(scene: &mut Scene<'_>, act: &Act<'_>, client: &Client, draft: Draft)
     outcome.client = client.name.clone();
     outcome.sent = sent;
     outcome.pages = walk.pages;
+    outcome.seen = walk.seen;
     outcome.consents = walk.consents;
     outcome.answer = match end {
         End::Redirect { location, post } => {

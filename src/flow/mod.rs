@@ -5,7 +5,7 @@
 //! [`crate::run`]; here it is only read ([`Answer`]).
 
 pub mod answer;
-mod authorize;
+pub(crate) mod authorize;
 pub(crate) mod call;
 pub mod confirm;
 mod device;

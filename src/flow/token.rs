@@ -9,7 +9,7 @@ use super::scene::Act;
 use super::{Answer, Outcome, Scene, World};
 use crate::suite::model::{Step, Verb};
 use crate::target::model::{Client, ClientAuth, Driver};
-use crate::transport::Recorded;
+use crate::transport::{Recorded, Request};
 
 /// A request to an endpoint where the client authenticates.
 pub(crate) fn authenticated(
@@ -66,6 +66,18 @@ fn token_draft(scene: &Scene<'_>, client: &Client, grant_type: &str) -> Result<D
         .params
         .insert(0, ("grant_type".into(), Param::Text(grant_type.into())));
     Ok(draft)
+}
+
+/// A token request that is right but for its code, which is made up.
+pub(crate) fn made_up(world: &World, client: &Client, json: bool) -> Option<Request> {
+    let endpoint = world.endpoints.token.as_deref()?;
+    let encoding = if json { Encoding::Json } else { Encoding::Form };
+    let mut draft = authenticated(world, endpoint, client, encoding);
+    draft.push("grant_type", "authorization_code");
+    draft.push("code", jose::random_token(32));
+    draft.push_some("redirect_uri", client.redirect_uris.first().cloned());
+    draft.push("code_verifier", world.verifier());
+    Some(draft.finish())
 }
 
 /// Breaks the step's credential in the named way.

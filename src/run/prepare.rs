@@ -10,12 +10,12 @@ use crate::exit::Exit;
 use crate::flow::listener::Listener;
 use crate::flow::{Answer, Scene, World, discover, register};
 use crate::suite::model::{Change, Expect, Step, User, Verb};
-use crate::target::model::{Driver, Endpoints, Target};
+use crate::target::model::{ClientAuth, Driver, Endpoints, Target};
 use crate::transport::redact::Secrets;
 use crate::transport::{AllowList, Reply, Request, Transport};
 
 /// Time limits of one exchange that the preflight may take.
-const PREFLIGHT: u32 = 12;
+pub(crate) const PREFLIGHT: u32 = 12;
 
 /// A target that can be tested.
 pub struct Prepared {
@@ -104,10 +104,7 @@ pub async fn prepare(target: Target, options: &Options) -> Result<Prepared, Fail
         world,
     };
     register_clients(&mut prepared).await;
-    prepared.capabilities = prepared.world.static_capabilities();
-    look_at_documents(&mut prepared).await;
-    look_at_registration(&mut prepared).await;
-    prepared.preflight = preflight(&mut prepared, options.timeout * PREFLIGHT).await;
+    look(&mut prepared, options.timeout * PREFLIGHT).await;
     match prepared.preflight.clone() {
         Err(reason) if !options.despite_preflight => {
             let leftovers = super::cleanup::clean(&prepared.world, false).await;
@@ -121,7 +118,19 @@ pub async fn prepare(target: Target, options: &Options) -> Result<Prepared, Fail
     }
 }
 
-fn connect(target: Target, options: &Options) -> Result<World, Failure> {
+/// Finds out what a connected target with its clients can do, and whether the correct flow works.
+pub(crate) async fn look(prepared: &mut Prepared, bound: Duration) {
+    prepared.capabilities = prepared.world.static_capabilities();
+    look_at_documents(prepared).await;
+    look_at_registration(prepared).await;
+    prepared.preflight = preflight(prepared, bound).await;
+}
+
+/// Makes a target reachable, and nothing else.
+///
+/// # Errors
+/// What the configuration forbids.
+pub(crate) fn connect(target: Target, options: &Options) -> Result<World, Failure> {
     let mut urls: Vec<String> = vec![target.issuer.clone()];
     let endpoints = &target.endpoints;
     for endpoint in [
@@ -199,7 +208,7 @@ fn connect(target: Target, options: &Options) -> Result<World, Failure> {
 
 /// Reads metadata from the places where it may be. `Ok(Some(why))` when there is none but the server
 /// answered; `Err` when it did not.
-async fn read_metadata(
+pub(crate) async fn read_metadata(
     world: &mut World,
     warnings: &mut Vec<String>,
 ) -> Result<Option<String>, String> {
@@ -324,57 +333,78 @@ async fn register_clients(prepared: &mut Prepared) {
         }
         return;
     };
-    let wanted: Vec<usize> = (0..prepared.world.target.clients.len())
-        .filter(|at| {
+    for (name, answer) in register_each(&mut prepared.world, &endpoint).await {
+        if let Err(reason) = answer {
             prepared
-                .world
-                .target
-                .clients
-                .get(*at)
-                .is_some_and(|client| client.register && client.id.is_none())
-        })
-        .collect();
-    for at in wanted {
-        let Some(client) = prepared.world.target.clients.get(at).cloned() else {
+                .warnings
+                .push(format!("client {name} could not be registered: {reason}"));
+        }
+    }
+}
+
+/// Registers each client that asks for it; by name, its new identifier or why there is none.
+pub(crate) async fn register_each(
+    world: &mut World,
+    endpoint: &str,
+) -> Vec<(String, Result<String, String>)> {
+    let mut answers = Vec::new();
+    for at in 0..world.target.clients.len() {
+        let Some(client) = world.target.clients.get(at).cloned() else {
             continue;
         };
-        let members: serde_json::Map<String, Value> =
-            register::metadata(&prepared.world, &client, "setup")
-                .into_iter()
-                .collect();
+        if !client.register || client.id.is_some() {
+            continue;
+        }
+        let members: serde_json::Map<String, Value> = register::metadata(world, &client, "setup")
+            .into_iter()
+            .collect();
         let body = Value::Object(members).to_string().into_bytes();
-        let recorded = prepared
-            .world
+        let recorded = world
             .transport
-            .send_patiently(Request::post(&endpoint, "application/json", body))
+            .send_patiently(Request::post(endpoint, "application/json", body))
             .await;
-        prepared.world.secrets.observe(&recorded);
+        world.secrets.observe(&recorded);
         let answer = match &recorded.reply {
             Err(reason) => Err(reason.clone()),
             Ok(reply) => reply
                 .json()
                 .filter(|_| reply.is_success())
-                .ok_or_else(|| format!("answered {}", reply.status)),
+                .ok_or_else(|| {
+                    let text: String = reply.text().chars().take(200).collect();
+                    format!("answered {}: {text}", reply.status)
+                }),
         };
-        match answer {
-            Err(reason) => prepared.warnings.push(format!(
-                "client {} could not be registered: {reason}",
-                client.name
-            )),
-            Ok(object) => {
-                let text = |name: &str| object.get(name).and_then(Value::as_str).map(str::to_owned);
-                prepared.world.note_registration(
-                    &text("registration_client_uri").unwrap_or_default(),
-                    text("registration_access_token").as_deref(),
-                    text("client_id").as_deref(),
-                );
-                if let Some(slot) = prepared.world.target.clients.get_mut(at) {
-                    slot.id = text("client_id");
-                    slot.secret = text("client_secret").or(slot.secret.take());
-                }
-            }
+        let answer = answer.and_then(|object| registered(world, at, &object));
+        answers.push((client.name, answer));
+    }
+    answers
+}
+
+/// Takes over what the server registered, which need not be what was asked for (RFC 7591 §3.2.1).
+fn registered(
+    world: &mut World,
+    at: usize,
+    object: &serde_json::Map<String, Value>,
+) -> Result<String, String> {
+    let text = |name: &str| object.get(name).and_then(Value::as_str).map(str::to_owned);
+    let id = text("client_id").ok_or("the answer holds no client_id")?;
+    world.note_registration(
+        &text("registration_client_uri").unwrap_or_default(),
+        text("registration_access_token").as_deref(),
+        Some(&id),
+    );
+    let auth = text("token_endpoint_auth_method");
+    if let Some(slot) = world.target.clients.get_mut(at) {
+        slot.id = Some(id.clone());
+        slot.secret = text("client_secret").or(slot.secret.take());
+        if let Some(auth) = ClientAuth::ALL
+            .into_iter()
+            .find(|own| Some(own.word()) == auth.as_deref())
+        {
+            slot.auth = auth;
         }
     }
+    Ok(id)
 }
 
 /// One correct registration tells whether registration is open, and whether registrations can be

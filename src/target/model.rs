@@ -72,6 +72,14 @@ pub enum ClientAuth {
 }
 
 impl ClientAuth {
+    /// Every method.
+    pub const ALL: [ClientAuth; 4] = [
+        ClientAuth::None,
+        ClientAuth::Basic,
+        ClientAuth::Post,
+        ClientAuth::PrivateKeyJwt,
+    ];
+
     /// The registered name.
     pub fn word(self) -> &'static str {
         match self {

@@ -13,13 +13,6 @@ use crate::reader::{At, Entry, Shape, Span, Table, entries, kind};
 /// Secrets in files are short.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
-const AUTHS: [ClientAuth; 4] = [
-    ClientAuth::None,
-    ClientAuth::Basic,
-    ClientAuth::Post,
-    ClientAuth::PrivateKeyJwt,
-];
-
 impl Pieces<'_> {
     pub(super) fn clients(&self, root: &Table<'_, '_>) -> Vec<(Span, Client)> {
         let mut all: Vec<(Span, Client)> = Vec::new();
@@ -65,8 +58,8 @@ impl Pieces<'_> {
                 _ => return None,
             })
         });
-        let auth = table.word("auth", &AUTHS.map(ClientAuth::word), |word| {
-            AUTHS.into_iter().find(|auth| auth.word() == word)
+        let auth = table.word("auth", &ClientAuth::ALL.map(ClientAuth::word), |word| {
+            ClientAuth::ALL.into_iter().find(|auth| auth.word() == word)
         });
         let (kind, way) = match (&said, &auth) {
             (Some(kind), Some(auth)) => (kind.value, auth.value),
