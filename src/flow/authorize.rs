@@ -63,10 +63,7 @@ pub(crate) fn correct(
     let challenge = jose::s256(&scene.world.verifier());
     let mut draft = request(scene, client, resource, &challenge, &jose::random_token(16))
         .map_err(|answer| answer.words())?;
-    draft.set(
-        "redirect_uri",
-        vec![Param::Text(redirect_uri.to_owned())],
-    );
+    draft.set("redirect_uri", vec![Param::Text(redirect_uri.to_owned())]);
     Ok(draft.finish())
 }
 

@@ -366,13 +366,10 @@ pub(crate) async fn register_each(
         world.secrets.observe(&recorded);
         let answer = match &recorded.reply {
             Err(reason) => Err(reason.clone()),
-            Ok(reply) => reply
-                .json()
-                .filter(|_| reply.is_success())
-                .ok_or_else(|| {
-                    let text: String = reply.text().chars().take(200).collect();
-                    format!("answered {}: {text}", reply.status)
-                }),
+            Ok(reply) => reply.json().filter(|_| reply.is_success()).ok_or_else(|| {
+                let text: String = reply.text().chars().take(200).collect();
+                format!("answered {}: {text}", reply.status)
+            }),
         };
         let answer = answer.and_then(|object| registered(world, at, &object));
         answers.push((client.name, answer));

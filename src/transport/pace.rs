@@ -1,7 +1,7 @@
 //! When the next request may leave: the user's rate, and what the server asks for.
 //!
-//! A server that answers 429 or 503 is waited for as long as it says, and from then on gets fewer
-//! requests a second; the pace recovers slowly. Waiting has a bound for the whole run: after that
+//! A server that answers 429 or 503 is waited for as long as it says; one that does not say gets fewer
+//! requests a second from then on, and the pace recovers slowly. Waiting has a bound for the whole run: after that
 //! nothing more is sent, so that a hostile server wastes minutes and not days.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,10 +15,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 const LONGEST_IN_ALL: u32 = 30;
 /// The wait when the server names none; it doubles with every further refusal in a row.
 const DEFAULT_WAIT: Duration = Duration::from_millis(250);
-/// The slowest a server can make us.
-const WIDEST_GAP: Duration = Duration::from_secs(1);
+/// The slowest a server can make us, between its own waiting times.
+const WIDEST_GAP: Duration = Duration::from_millis(100);
 /// Answers without complaint after which the pace recovers by half.
-const RECOVERY: u32 = 40;
+const RECOVERY: u32 = 20;
 
 /// The pace of one run.
 pub(super) struct Pace {
@@ -100,12 +100,16 @@ impl Pace {
         }
         state.throttled += 1;
         state.in_a_row = (state.in_a_row + 1).min(6);
-        state.calm = 0;
-        state.gap = (state.gap * 2).clamp(
-            Duration::from_millis(5).max(state.floor),
-            WIDEST_GAP.max(state.floor),
-        );
-        let wait = retry_after(reply)
+        let told = retry_after(reply);
+        // A server that says when to come back has said enough.
+        if told.is_none() {
+            state.calm = 0;
+            state.gap = (state.gap * 2).clamp(
+                Duration::from_millis(5).max(state.floor),
+                WIDEST_GAP.max(state.floor),
+            );
+        }
+        let wait = told
             .unwrap_or(DEFAULT_WAIT * 2_u32.pow(state.in_a_row - 1))
             .min(LONGEST_WAIT);
         let until = Instant::now() + wait;
@@ -174,6 +178,8 @@ mod tests {
         pace.obey(&reply(429, Some("7")));
         let wait = pace.state().next - Instant::now();
         assert!(wait > Duration::from_secs(6) && wait <= Duration::from_secs(7));
+        assert_eq!(pace.state().gap, Duration::ZERO);
+        pace.obey(&reply(429, None));
         assert!(pace.state().gap > Duration::ZERO);
         for _ in 0..1_000 {
             pace.obey(&reply(200, None));

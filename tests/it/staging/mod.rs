@@ -2,5 +2,7 @@
 
 mod doctor;
 mod drivers;
+mod manners;
+mod network;
 mod odd;
 mod tls;

@@ -118,6 +118,14 @@ impl Odd {
         self.shared.tokens_asked.load(Ordering::Relaxed)
     }
 
+    /// A live access token, given out of band.
+    pub fn token(&self) -> String {
+        let token = jose::random_token(20);
+        let mut db = self.shared.db.lock().unwrap();
+        db.tokens.insert(token.clone(), "user".to_owned());
+        token
+    }
+
     /// How many tokens were revoked.
     pub fn revoked(&self) -> u32 {
         self.shared.db.lock().unwrap().revoked
