@@ -132,7 +132,7 @@ pub async fn examine(target: Target, options: &Options) -> Report {
     outside_in(&mut report, &mut world, options).await;
     if !report.broken() {
         let mut prepared = as_prepared(world);
-        prepare::look(&mut prepared).await;
+        prepare::look(&mut prepared, options.timeout * prepare::PREFLIGHT).await;
         report.capabilities = prepared.capabilities.clone();
         report.reasons = prepared.reasons.clone();
         if let Err(why) = &prepared.preflight {
@@ -144,7 +144,7 @@ pub async fn examine(target: Target, options: &Options) -> Report {
         }
         world = prepared.world;
     }
-    report.leftovers = cleanup::clean(&world).await;
+    report.leftovers = cleanup::clean(&world, false).await;
     report.redact(&world.secrets);
     report
 }

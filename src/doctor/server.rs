@@ -21,7 +21,7 @@ pub(super) fn document_for_an_issuer(issuer: &str) -> Option<String> {
 
 pub(super) async fn look(report: &mut Report, world: &mut World) {
     let written = world.target.endpoints.clone();
-    let missing = prepare::read_metadata(world).await;
+    let missing = prepare::read_metadata(world, &mut Vec::new()).await;
     match world.metadata.clone() {
         Some(metadata) => issuer(report, world, &metadata),
         None => {
