@@ -691,7 +691,7 @@ fn explain_failed_grant(
         })
         .unwrap_or_default();
     let advice = match &outcome.answer {
-        Answer::NoAnswer(why) if why.contains("redirects without") => {
+        Answer::NoAnswer(why) if why.contains("redirects without") || why.contains("came back") => {
             "The login goes in circles: look at [[login.step]] in the target file"
         }
         Answer::NoAnswer(_) => "Check that the server runs, its URL and its certificate",

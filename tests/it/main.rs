@@ -1,5 +1,6 @@
 //! What the whole program does, against the reference server, real servers and hostile ones.
 
+mod bad_input;
 mod command_line;
 mod fuzzing;
 mod hostile_files;
@@ -8,6 +9,7 @@ mod interrupted;
 mod known_bugs;
 mod pinned;
 mod real_servers;
+mod repeatable;
 mod right_files;
 mod servers;
 mod staging;
