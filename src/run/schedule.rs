@@ -162,7 +162,7 @@ async fn run_batch(
                     )
                 }
             };
-            variants.push(report);
+            variants.push(earned(report, prepared));
         }
         if !unfinished {
             reports.push(report(case, variants, took));
@@ -276,6 +276,19 @@ fn was_stopped(
                 .is_some_and(|run| matches!(run.result, Err(ControlFailure::Stopped)))
         })
     })
+}
+
+/// Where the correct flow does not work at all, nothing passes: whatever looks like a success there
+/// was not earned. An ordinary run ends before it comes to this.
+fn earned(mut report: VariantReport, prepared: &Prepared) -> VariantReport {
+    if report.verdict == Verdict::Pass && prepared.preflight.is_err() {
+        report.verdict = Verdict::Inconclusive;
+        report.reason = format!(
+            "the correct flow does not work on this target, so a success means nothing: {}",
+            report.reason
+        );
+    }
+    report
 }
 
 /// A judgement counts only between its controls.
