@@ -182,7 +182,7 @@ fn name_it(report: &mut Report, world: &World, scene: &Scene<'_>, outcome: &Outc
                 report.problem(name, format!("step {} ({}) was answered {}: {body}", number(seen), seen.did, seen.status), fix);
             }
             Some(seen) => no_step_fits(report, world, outcome, seen, user),
-            None => report.problem("login-step", format!("the login ended at a page ({status})"), "look at it with oauthspec login test"),
+            None => report.problem("login-step", format!("the login ended at a page ({status})"), "compare its fields and buttons with [[login.step]]"),
         },
         Answer::Refused { how: How::Redirect, .. } => {
             if let (Some(client), Some(location)) = (client, &outcome.location) {
@@ -224,7 +224,7 @@ fn no_step_fits(report: &mut Report, world: &World, outcome: &Outcome, seen: &Se
         report.problem(
             "login-refused",
             format!("{after}the server answered {} with the page “{}”: {}", seen.status, seen.page.title, seen.page.text),
-            "look at it with oauthspec login test; a form that checks Origin or cookies gets both, so it is the values that are refused",
+            "compare the page with [[login.step]]; a form that checks Origin or cookies gets both, so it is the values that are refused",
         );
         return;
     }
@@ -258,7 +258,8 @@ fn stuck(report: &mut Report, outcome: &Outcome, why: &str, user: &str) {
     } else if has(&["redirects without reaching"]) {
         (
             "login-circles",
-            "the pages go in circles: look at them with oauthspec login test".to_owned(),
+            "the pages go in circles: compare their fields and buttons with [[login.step]]"
+                .to_owned(),
         )
     } else if has(&["nothing is called $", "without `"]) {
         (
@@ -273,7 +274,7 @@ fn stuck(report: &mut Report, outcome: &Outcome, why: &str, user: &str) {
     } else {
         (
             "login-stuck",
-            "look at the pages with oauthspec login test".to_owned(),
+            "compare the pages with [[login.step]]".to_owned(),
         )
     };
     report.problem(name, why.to_owned(), fix);

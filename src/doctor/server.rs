@@ -128,7 +128,7 @@ async fn nothing_found(report: &mut Report, world: &World, seen: &str) {
         .filter(|reply| reply.status == 401)
         .and_then(|reply| {
             let all: Vec<&[u8]> = reply.all("www-authenticate").collect();
-            let parsed = wire::challenge::parse(all.into_iter());
+            let parsed = wire::challenge::parse(all);
             parsed
                 .scheme("bearer")?
                 .param("resource_metadata")

@@ -493,8 +493,7 @@ async fn a_metadata_document_cannot_send_our_secret_elsewhere() {
     assert_named(&report, "a hostile document", "endpoint-foreign", "hosts");
 
     // A run does not fall for it either.
-    let suites =
-        crate::suites::with_known(|known| oauthspec::suite::load::load_builtin(known)).unwrap();
+    let suites = crate::suites::with_known(oauthspec::suite::load::load_builtin).unwrap();
     let end = oauthspec::run::run(
         target,
         &suites,

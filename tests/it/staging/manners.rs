@@ -24,7 +24,7 @@ deny = "Refuse"
 "#;
 
 fn suites() -> Vec<Suite> {
-    crate::suites::with_known(|known| oauthspec::suite::load::load_builtin(known)).unwrap()
+    crate::suites::with_known(oauthspec::suite::load::load_builtin).unwrap()
 }
 
 async fn judged(target: Target, cases: &[&str]) -> (Vec<CaseReport>, RunEnd) {
