@@ -162,7 +162,14 @@ fn an_issuer_that_does_not_answer_is_told_with_what_to_check() {
 #[test]
 fn a_server_that_speaks_no_tls_is_told_as_that() {
     let folder = Folder::new("tls");
-    let port = serve(|_, _| http("200 OK", "text/plain", "plain"));
+    // It speaks first, and not TLS.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
     let said = says(
         &folder.0,
         &[
