@@ -372,6 +372,14 @@ impl StepJudge<'_, '_> {
         match &outcome.answer {
             Answer::ServerError(_) => opinion(Verdict::Warn, says),
             Answer::Astray { .. } => opinion(self.broken(), says),
+            Answer::Refused { how, .. }
+                if *how != How::Redirect && self.asks_to_log_in(outcome) =>
+            {
+                opinion(
+                    Verdict::Skipped,
+                    format!("{says}: it is the login page, which says nothing about the request"),
+                )
+            }
             Answer::Refused { how, .. } if *how != How::Redirect => opinion(Verdict::Pass, says),
             _ if redirected && self.asked_for_another(outcome) => opinion(
                 Verdict::Warn,
@@ -382,6 +390,20 @@ impl StepJudge<'_, '_> {
             Answer::Success => self.accepted(outcome).await,
             _ => opinion(self.broken(), says),
         }
+    }
+
+    /// Whether nobody was there and the server asked for somebody: that it looks at the redirect URI or the client, now or after the login, cannot be seen.
+    fn asks_to_log_in(&self, outcome: &Outcome) -> bool {
+        let about = ["redirect_uri", "client_id"];
+        let nobody = self.step.user == User::Absent;
+        let names = self.change.names();
+        nobody
+            && names.iter().any(|name| about.contains(&name.as_str()))
+            && outcome.pages.last().is_some_and(|page| {
+                let fields = crate::login::html::read(page, "").forms;
+                let mut fields = fields.iter().flat_map(|form| &form.fields);
+                fields.any(|field| matches!(field.kind.as_str(), "password" | "text" | "email"))
+            })
     }
 
     /// Whether the redirect went to a URI that the request did not ask for.

@@ -99,6 +99,7 @@ pub(crate) async fn authenticate(
                 let Some(id) = body_id
                     .map(str::to_owned)
                     .or_else(|| client_of_code(app, params))
+                    .or_else(|| client_of_refresh(app, params))
                 else {
                     return bad_request("client_id is required");
                 };
@@ -199,6 +200,14 @@ fn client_of_code(app: &App, params: &Params) -> Option<String> {
         .get("code")
         .filter(|_| app.broken(Fault::ClientIdOptional))?;
     app.db().codes.get(code).map(|code| code.client.clone())
+}
+
+fn client_of_refresh(app: &App, params: &Params) -> Option<String> {
+    let asked = params
+        .get("refresh_token")
+        .filter(|_| app.broken(Fault::RefreshClientGuessed))?;
+    let db = app.db();
+    db.refresh.get(asked).map(|refresh| refresh.client.clone())
 }
 
 fn secret_fits(app: &App, client: &Client, given: &str) -> bool {

@@ -67,7 +67,7 @@ faults! {
     MetadataIssuerFromHost "metadata-issuer-from-host" ["http.host-poisoning"] "Issuer and endpoints are built from X-Forwarded-Host, which anybody can send.";
     JwksPrivateKey "jwks-private-key" ["as-meta.jwks-sane"] "The key set is exported with its private members.";
     JwksSymmetricKey "jwks-symmetric-key" ["as-meta.jwks-sane"] "The key set also publishes an HMAC secret.";
-    JwksDuplicateKid "jwks-duplicate-kid" ["as-meta.jwks-sane"] "Two different keys are published under one key id.";
+    JwksDuplicateKid "jwks-duplicate-kid" ["as-meta.jwks-sane", "jwt.verifies"] "Two different keys are published under one key id.";
     MetadataPlainAdvertised "metadata-plain-advertised" ["as-meta.no-plain"] "The metadata offers PKCE method plain, which the server refuses.";
     MetadataPasswordAdvertised "metadata-password-advertised" ["as-meta.no-legacy-grants"] "The metadata offers the password grant, which the server refuses.";
     MetadataEmptyArray "metadata-empty-array" ["as-meta.no-empty-values"] "A metadata member without values is an empty array instead of absent.";
@@ -76,8 +76,8 @@ faults! {
     MetadataMemberMissing "metadata-member-missing" ["as-meta.required-members"] "The metadata lacks response_types_supported.";
     MetadataPkceMissing "metadata-pkce-missing" ["as-meta.pkce-advertised"] "The metadata does not say that S256 is supported.";
     MetadataAlgNone "metadata-alg-none" ["as-meta.auth-alg-not-none"] "The metadata offers alg none for client assertions.";
-    MetadataRedirected "metadata-redirected" ["as-meta.direct-200", "as-meta.absolute-urls", "as-meta.auth-alg-not-none", "as-meta.available", "as-meta.issuer-identical", "as-meta.no-empty-values", "as-meta.no-legacy-grants", "as-meta.no-plain", "as-meta.oidc-agrees", "as-meta.path-insertion", "as-meta.pkce-advertised", "as-meta.required-members"] "The metadata URL redirects to another place.";
-    MetadataRelative "metadata-relative" ["as-meta.absolute-urls"] "An endpoint in the metadata is a path instead of a URL.";
+    MetadataRedirected "metadata-redirected" ["as-meta.direct-200", "as-meta.absolute-urls", "as-meta.auth-alg-not-none", "as-meta.available", "as-meta.issuer-identical", "as-meta.no-empty-values", "as-meta.no-legacy-grants", "as-meta.no-plain", "as-meta.oidc-agrees", "as-meta.path-insertion", "as-meta.pkce-advertised", "as-meta.required-members", "rar.metadata", "tls.endpoints-https"] "The metadata URL redirects to another place.";
+    MetadataRelative "metadata-relative" ["as-meta.absolute-urls", "tls.endpoints-https"] "An endpoint in the metadata is a path instead of a URL.";
     PrmResourceDiffers "prm-resource-differs" ["prm.resource-identical", "prm.cross-check", "prm.distinct-resources"] "Protected resource metadata names the origin instead of the resource.";
     PrmSameForAll "prm-same-for-all" ["prm.distinct-resources", "prm.resource-identical"] "Every protected resource metadata URL gives the first resource's document.";
     PrmChallengeOther "prm-challenge-other" ["prm.challenge-match"] "The challenge of one resource points at the metadata of the other.";
@@ -92,7 +92,7 @@ faults! {
     HybridIssued "hybrid-issued" ["authz.implicit-rejected"] "response_type=code token adds an access token to the fragment.";
     UnknownClientRedirected "unknown-client-redirected" ["authz.client-unknown", "authz.header-injection", "authz.reflection-safe", "authz.reflection-safe-no-session"] "An unknown client's error is redirected to whatever redirect_uri came along: an open redirector.";
     MissingClientGuessed "missing-client-guessed" ["authz.client-unknown"] "Without client_id the client is looked up by its redirect URI, and its absence is reported by redirect to any URI.";
-    CodeWithoutUser "code-without-user" ["authz.no-code-without-user", "authz.denial", "authz.hint-no-impersonation", "authz.hint-no-impersonation-returning", "authz.prompt-none-safe", "authz.reflection-safe-no-session", "authz.state-echo-denied"] "Nobody is asked: any request is answered with a code for the first user.";
+    CodeWithoutUser "code-without-user" ["authz.no-code-without-user", "authz.denial", "authz.hint-no-impersonation", "authz.hint-no-impersonation-returning", "authz.prompt-none-safe", "authz.reflection-safe-no-session", "authz.state-echo-denied", "iss.error-denied"] "Nobody is asked: any request is answered with a code for the first user.";
     UserIdChoosesSubject "user-id-chooses-subject" ["authz.hint-no-impersonation"] "A user_id parameter is taken as the logged-in user.";
     ClientIdUnescaped "client-id-unescaped" ["authz.reflection-safe"] "The error page prints client_id as HTML.";
     RedirectUriUnescaped "redirect-uri-unescaped" ["authz.reflection-safe"] "The error page prints redirect_uri as HTML.";
@@ -104,7 +104,7 @@ faults! {
     StateInvented "state-invented" ["authz.state-echo"] "An empty state comes back though none was sent.";
     StateLostOnError "state-lost-on-error" ["authz.state-echo"] "Error redirects forget state.";
     ErrorDescriptionRaw "error-description-raw" ["authz.error-charset"] "error_description quotes the offending value, characters that are not allowed included.";
-    DuplicateLastWins "duplicate-last-wins" ["authz.duplicate-param"] "Of a repeated parameter the last value counts, instead of a refusal.";
+    DuplicateLastWins "duplicate-last-wins" ["authz.duplicate-param", "pkce.method-unknown"] "Of a repeated parameter the last value counts, instead of a refusal.";
     EmptyNotOmitted "empty-not-omitted" ["authz.empty-is-omitted"] "An empty scope is an invalid scope instead of an omitted one.";
     UnknownParamRefused "unknown-param-refused" ["authz.unknown-param-ignored", "authz.empty-is-omitted", "authz.reserved-echo"] "A parameter the server does not know is an error.";
     ResponseTypeAssumed "response-type-assumed" ["authz.response-type-missing", "authz.empty-is-omitted"] "Without response_type, code is assumed.";
@@ -114,7 +114,7 @@ faults! {
     InteractionRace "interaction-race" ["authz.interaction-single-use"] "The approval is checked and marked in two steps: parallel submits give several codes.";
     InteractionAnyBrowser "interaction-any-browser" ["authz.interaction-single-use", "authz.consent-csrf"] "An interaction is not bound to the browser that began it.";
     ConsentWithoutCsrf "consent-without-csrf" ["authz.consent-csrf", "http.session-cookies"] "Another site can submit the consent form: its hidden token is not checked and the session cookie has no SameSite.";
-    DenialApproves "denial-approves" ["authz.denial", "authz.interaction-single-use-denied"] "The deny button gives a code too.";
+    DenialApproves "denial-approves" ["authz.denial", "authz.interaction-single-use-denied", "iss.error-denied"] "The deny button gives a code too.";
     PromptNoneCode "prompt-none-code" ["authz.prompt-none-safe"] "prompt=none without a session gives a code for the first user.";
     PromptNoneSkipsConsent "prompt-none-skips-consent" ["authz.prompt-none-safe"] "prompt=none with a session gives a code though nothing was ever consented to.";
     PromptNoneCombined "prompt-none-combined" ["authz.prompt-none-safe"] "prompt=none login is taken as none and, with a session, gives a code.";
@@ -136,7 +136,7 @@ faults! {
     SessionCookieOpen "session-cookie-open" ["http.session-cookies"] "The session cookie has neither HttpOnly nor SameSite.";
 
     // Redirect URI.
-    RedirectAny "redirect-any" ["redirect.unregistered", "redirect.compound-fault", "redirect.host-confusion", "redirect.host-confusion-bad-pkce", "redirect.host-confusion-bad-response-type", "redirect.localhost-exception", "redirect.localhost-exception-bad-pkce", "redirect.localhost-exception-bad-response-type", "redirect.loopback-strict", "redirect.loopback-strict-bad-pkce", "redirect.loopback-strict-bad-response-type", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type", "redirect.other-clients-uri", "redirect.other-clients-uri-bad-response-type", "redirect.path-confusion", "redirect.path-confusion-bad-pkce", "redirect.path-confusion-bad-response-type", "redirect.scheme-change", "redirect.scheme-change-bad-pkce", "redirect.scheme-change-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type"] "Any redirect URI is accepted.";
+    RedirectAny "redirect-any" ["redirect.unregistered", "redirect.compound-fault", "redirect.host-confusion", "redirect.host-confusion-bad-pkce", "redirect.host-confusion-bad-response-type", "redirect.localhost-exception", "redirect.localhost-exception-bad-pkce", "redirect.localhost-exception-bad-response-type", "redirect.loopback-strict", "redirect.loopback-strict-bad-pkce", "redirect.loopback-strict-bad-response-type", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type", "redirect.other-clients-uri", "redirect.other-clients-uri-bad-response-type", "redirect.path-confusion", "redirect.path-confusion-bad-pkce", "redirect.path-confusion-bad-response-type", "redirect.scheme-change", "redirect.scheme-change-bad-pkce", "redirect.scheme-change-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type", "authz.reflection-safe", "dcr.enforced"] "Any redirect URI is accepted.";
     RedirectPrefix "redirect-prefix" ["redirect.near-miss", "redirect.path-confusion", "redirect.host-confusion", "redirect.host-confusion-bad-pkce", "redirect.host-confusion-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type"] "A redirect URI need only start with the registered one.";
     RedirectContains "redirect-contains" ["redirect.host-confusion", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type", "redirect.path-confusion", "redirect.path-confusion-bad-pkce", "redirect.path-confusion-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type"] "A redirect URI need only contain the registered one somewhere.";
     RedirectHostSuffix "redirect-host-suffix" ["redirect.host-confusion", "redirect.loopback-strict", "redirect.loopback-strict-bad-pkce", "redirect.loopback-strict-bad-response-type", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type"] "The host need only end with the registered host's last two labels: evil.client-a.example, evilclient-a.example.";
@@ -169,7 +169,7 @@ faults! {
     RedirectUncheckedBadType "redirect-unchecked-bad-type" ["redirect.compound-fault"] "A bad response_type is reported to an unchecked redirect URI.";
     RedirectUncheckedBadPkce "redirect-unchecked-bad-pkce" ["redirect.compound-fault"] "A PKCE error is reported to an unchecked redirect URI.";
     RedirectUncheckedBadScope "redirect-unchecked-bad-scope" ["redirect.compound-fault"] "A scope error is reported to an unchecked redirect URI.";
-    RedirectUncheckedNoSession "redirect-unchecked-no-session" ["redirect.unregistered", "redirect.compound-fault", "redirect.host-confusion", "redirect.host-confusion-bad-pkce", "redirect.host-confusion-bad-response-type", "redirect.localhost-exception", "redirect.localhost-exception-bad-pkce", "redirect.localhost-exception-bad-response-type", "redirect.loopback-strict", "redirect.loopback-strict-bad-pkce", "redirect.loopback-strict-bad-response-type", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type", "redirect.other-clients-uri", "redirect.other-clients-uri-bad-response-type", "redirect.path-confusion", "redirect.path-confusion-bad-pkce", "redirect.path-confusion-bad-response-type", "redirect.scheme-change", "redirect.scheme-change-bad-pkce", "redirect.scheme-change-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type"] "The redirect URI is checked only when the browser already has a session.";
+    RedirectUncheckedNoSession "redirect-unchecked-no-session" ["redirect.unregistered", "redirect.compound-fault", "redirect.host-confusion", "redirect.host-confusion-bad-pkce", "redirect.host-confusion-bad-response-type", "redirect.localhost-exception", "redirect.localhost-exception-bad-pkce", "redirect.localhost-exception-bad-response-type", "redirect.loopback-strict", "redirect.loopback-strict-bad-pkce", "redirect.loopback-strict-bad-response-type", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type", "redirect.other-clients-uri", "redirect.other-clients-uri-bad-response-type", "redirect.path-confusion", "redirect.path-confusion-bad-pkce", "redirect.path-confusion-bad-response-type", "redirect.scheme-change", "redirect.scheme-change-bad-pkce", "redirect.scheme-change-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type", "authz.reflection-safe", "dcr.enforced"] "The redirect URI is checked only when the browser already has a session.";
     LoopbackPathIgnored "loopback-path-ignored" ["redirect.loopback-strict"] "On a loopback address any path is accepted.";
     LoopbackQueryIgnored "loopback-query-ignored" ["redirect.loopback-strict"] "On a loopback address any query is accepted.";
     LoopbackLocalhost "loopback-localhost" ["redirect.loopback-strict"] "localhost is taken for a registered loopback address.";
@@ -185,10 +185,10 @@ faults! {
     PkceConfidentialOptional "pkce-confidential-optional" ["pkce.missing-challenge-confidential"] "Confidential clients may leave PKCE out.";
     PkcePlain "pkce-plain" ["pkce.plain-rejected"] "Method plain is accepted.";
     PkceOmittedMeansPlain "pkce-omitted-means-plain" ["pkce.method-omitted"] "A challenge without method is a plain one, as RFC 7636 had it.";
-    PkceUnknownMethod "pkce-unknown-method" ["pkce.method-unknown"] "An unknown method is read as S256.";
+    PkceUnknownMethod "pkce-unknown-method" ["pkce.method-unknown", "authz.error-charset"] "An unknown method is read as S256.";
     PkceMethodCase "pkce-method-case" ["pkce.method-unknown"] "The method's case does not matter.";
-    PkceVerifierUnchecked "pkce-verifier-unchecked" ["pkce.wrong-verifier", "pkce.malformed-verifier", "pkce.verifier-is-challenge"] "There must be a verifier, but it is not compared.";
-    PkceVerifierOptional "pkce-verifier-optional" ["pkce.missing-verifier"] "The verifier is compared only when one is sent.";
+    PkceVerifierUnchecked "pkce-verifier-unchecked" ["pkce.wrong-verifier", "pkce.malformed-verifier", "pkce.verifier-is-challenge", "token.code-replay-invalid-no-revoke"] "There must be a verifier, but it is not compared.";
+    PkceVerifierOptional "pkce-verifier-optional" ["pkce.missing-verifier", "token.body-only"] "The verifier is compared only when one is sent.";
     PkceVerifierEmpty "pkce-verifier-empty" ["pkce.missing-verifier"] "An empty verifier passes: falsy is taken for done.";
     PkceVerifierNear "pkce-verifier-near" ["pkce.wrong-verifier"] "One wrong character in the verifier is forgiven.";
     PkceVerifierCase "pkce-verifier-case" ["pkce.wrong-verifier"] "The verifier may come in another case.";
@@ -202,16 +202,16 @@ faults! {
     CodeCarriesChallenge "code-carries-challenge" ["pkce.challenge-not-exposed"] "The code is readable JSON that holds the challenge.";
 
     // Token endpoint.
-    CodeReusable "code-reusable" ["token.code-once", "token.code-race", "token.code-reuse-revokes", "token.code-reuse-revokes-refresh"] "A code can be redeemed again and again.";
+    CodeReusable "code-reusable" ["token.code-once", "token.code-race", "token.code-reuse-revokes", "token.code-reuse-revokes-refresh", "refresh.chain-after-code-replay"] "A code can be redeemed again and again.";
     CodeRace "code-race" ["token.code-race"] "A code is looked up and marked in two steps: parallel requests redeem it several times.";
     CodeAnyClient "code-any-client" ["token.code-other-client"] "A code is not bound to the client it was issued to.";
-    CodeReplayHarmless "code-replay-harmless" ["token.code-reuse-revokes"] "A replayed code is refused, but the tokens of the first use live on.";
+    CodeReplayHarmless "code-replay-harmless" ["token.code-reuse-revokes", "refresh.chain-after-code-replay"] "A replayed code is refused, but the tokens of the first use live on.";
     CodeReplayLeavesChain "code-replay-leaves-chain" ["refresh.chain-after-code-replay"] "A replayed code kills the first tokens only, not what was refreshed from them.";
     CodeReplayFragile "code-replay-fragile" ["token.code-replay-invalid-no-revoke"] "A replay with a wrong verifier revokes the grant too, so whoever saw the code can end it.";
     CodePrefix "code-prefix" ["token.code-garbage"] "A code need only begin like an issued one.";
-    SecretUnchecked "secret-unchecked" ["token.confidential-auth", "token.basic-401"] "The client secret is not compared.";
-    SecretEmpty "secret-empty" ["token.confidential-auth"] "An empty client secret passes.";
-    SecretOmitted "secret-omitted" ["token.confidential-auth", "token.body-only-secret"] "A confidential client need only name itself.";
+    SecretUnchecked "secret-unchecked" ["token.confidential-auth", "token.basic-401", "intro.auth", "refresh.confidential-auth", "revoke.auth"] "The client secret is not compared.";
+    SecretEmpty "secret-empty" ["token.confidential-auth", "intro.auth", "refresh.confidential-auth", "revoke.auth"] "An empty client secret passes.";
+    SecretOmitted "secret-omitted" ["token.confidential-auth", "token.body-only-secret", "dcr.enforced-auth-method", "intro.auth", "refresh.confidential-auth", "revoke.auth"] "A confidential client need only name itself.";
     SecretAnyClient "secret-any-client" ["token.confidential-auth"] "Any client's secret authenticates every client.";
     SecretPrefix "secret-prefix" ["token.confidential-auth"] "A secret need only begin like the real one.";
     TokenByGet "token-by-get" ["token.post-only"] "The token endpoint answers GET.";
@@ -220,7 +220,7 @@ faults! {
     TokenUnknownRefused "token-unknown-refused" ["token.duplicate-unknown-empty", "token.password-rejected"] "An unknown parameter at the token endpoint is an error.";
     TokenContentType "token-content-type" ["robust.content-type"] "The token endpoint reads any body as a form, whatever it says it is.";
     TokenCharsetRefused "token-charset-refused" ["token.form-accepted"] "A charset parameter in Content-Type is refused.";
-    PasswordGrant "password-grant" ["token.password-rejected"] "The password grant works.";
+    PasswordGrant "password-grant" ["token.password-rejected", "as-meta.no-legacy-grants"] "The password grant works.";
     GrantTypeCase "grant-type-case" ["token.grant-missing-unknown"] "grant_type is compared without regard to case.";
     GrantTypeGuessed "grant-type-guessed" ["token.grant-missing-unknown", "token.body-only"] "Without grant_type, a code parameter is enough.";
     MultipleAuthAccepted "multiple-auth-accepted" ["token.multiple-auth"] "A secret in header and body at once is accepted.";
@@ -229,12 +229,13 @@ faults! {
     PublicClientCredentials "public-client-credentials" ["token.client-credentials-scope"] "Public clients get client_credentials tokens.";
     ClientCredentialsRefresh "client-credentials-refresh" ["token.client-credentials-scope"] "client_credentials comes with a refresh token.";
     BasicWithoutChallenge "basic-without-challenge" ["token.basic-401"] "Failed Basic authentication is a 400 without challenge.";
-    TokenErrors200 "token-errors-200" ["http.error-not-200", "token.error-shape", "token.basic-401"] "Token errors travel with status 200.";
+    TokenErrors200 "token-errors-200" ["http.error-not-200", "token.error-shape", "token.basic-401", "revoke.auth", "revoke.bad-request", "revoke.other-client-informed"] "Token errors travel with status 200.";
     TokenCacheable "token-cacheable" ["http.token-no-store"] "Token answers lack Cache-Control.";
-    TokenTypeMissing "token-type-missing" ["token.response-shape"] "The token answer lacks token_type.";
-    ExpiresInText "expires-in-text" ["token.response-shape"] "expires_in is a string.";
+    TokenTypeMissing "token-type-missing" ["token.response-shape", "pkce.s256-works", "refresh.works", "robust.no-5xx-token"] "The token answer lacks token_type.";
+    ExpiresInText "expires-in-text" ["token.response-shape", "pkce.s256-works", "refresh.works", "robust.no-5xx-token"] "expires_in is a string.";
+    RefreshClientGuessed "refresh-client-guessed" ["refresh.no-client"] "A refresh request without client_id is taken to come from the client of the token.";
     RefreshGuessable "refresh-guessable" ["token.entropy"] "Refresh tokens count up.";
-    AccessLongLived "access-long-lived" ["token.lifetime"] "Access tokens live for thirty days.";
+    AccessLongLived "access-long-lived" ["token.lifetime", "rs.expired"] "Access tokens live for thirty days.";
 
     // Refresh.
     RefreshNoRotation "refresh-no-rotation" ["refresh.rotates-or-bound", "refresh.old-rejected", "refresh.race", "refresh.replay-kills-family", "refresh.replay-kills-grant"] "A refresh answers with the same refresh token.";
@@ -242,7 +243,7 @@ faults! {
     RefreshReplayHarmless "refresh-replay-harmless" ["refresh.replay-kills-family", "refresh.replay-kills-grant"] "A replayed refresh token is refused, and nothing else happens.";
     RefreshReplayKillsParent "refresh-replay-kills-parent" ["refresh.replay-kills-family", "refresh.replay-kills-grant"] "A replay revokes consumed refresh tokens only, not the active one.";
     RefreshReplayLeavesAccess "refresh-replay-leaves-access" ["refresh.replay-kills-grant"] "A replay kills the refresh tokens; access tokens live on.";
-    RefreshReplayTooBroad "refresh-replay-too-broad" ["refresh.replay-kills-family"] "A replay revokes every grant the user has given to that client.";
+    RefreshReplayTooBroad "refresh-replay-too-broad" ["refresh.replay-kills-family", "refresh.replay-kills-grant"] "A replay revokes every grant the user has given to that client.";
     RefreshAnyClient "refresh-any-client" ["refresh.other-client"] "A refresh token is not bound to its client.";
     RefreshSecretUnchecked "refresh-secret-unchecked" ["refresh.confidential-auth"] "Confidential clients need not authenticate to refresh.";
     RefreshWidens "refresh-widens" ["refresh.scope-widen"] "A refresh may ask for any scope the server knows.";
@@ -259,14 +260,15 @@ faults! {
     ScopeUnreported "scope-unreported" ["scope.reported-when-different", "scope.omitted"] "The token answer never names the scope.";
 
     // Resource indicators.
-    ResourceIgnored "resource-ignored" ["resource.audience-set", "rs.cross-audience", "resource.malformed", "resource.subset-then-other", "resource.token-not-granted", "resource.token-not-granted-code", "resource.unknown"] "resource is ignored: every token is for the default resource.";
-    ResourceUnknown "resource-unknown" ["resource.unknown", "resource.malformed"] "Any resource is accepted and becomes the audience.";
+    ResourceIgnored "resource-ignored" ["resource.audience-set", "rs.cross-audience", "resource.malformed", "resource.subset-then-other", "resource.token-not-granted", "resource.token-not-granted-code", "resource.unknown", "resource.multiple"] "resource is ignored: every token is for the default resource.";
+    ResourceUnknown "resource-unknown" ["resource.unknown", "resource.malformed", "resource.near-equal"] "Any resource is accepted and becomes the audience.";
     ResourcePrefix "resource-prefix" ["resource.unknown", "resource.malformed"] "A resource need only start with a known one.";
-    ResourceHostOnly "resource-host-only" ["resource.unknown", "resource.malformed", "resource.subset-then-other", "resource.token-not-granted", "resource.token-not-granted-code"] "A resource need only be on the known host.";
+    ResourceHostOnly "resource-host-only" ["resource.unknown", "resource.malformed", "resource.subset-then-other", "resource.token-not-granted", "resource.token-not-granted-code", "resource.multiple"] "A resource need only be on the known host.";
     ResourceMalformed "resource-malformed" ["resource.malformed"] "A fragment in resource is cut off in silence.";
     ResourceSpelling "resource-spelling" ["resource.near-equal"] "A trailing slash makes a new audience.";
     ResourceFirstOnly "resource-first-only" ["resource.multiple", "resource.subset-then-other"] "Of several resources all but the first are dropped in silence.";
     ResourceTokenSwitch "resource-token-switch" ["resource.token-not-granted"] "A code can be redeemed for any known resource.";
+    ResourceTokenUnknown "resource-token-unknown" ["resource.unknown-at-token", "resource.token-not-granted", "resource.token-not-granted-code"] "A code can be redeemed for any resource, known or not.";
     ResourceRefreshSwitch "resource-refresh-switch" ["resource.token-not-granted"] "A refresh token can be used for any known resource.";
     ResourceNarrowSticks "resource-narrow-sticks" ["resource.subset-then-other"] "Redeeming a code for one of the granted resources loses the others.";
     AudienceMissing "audience-missing" ["resource.audience-set", "resource.token-not-granted", "resource.token-not-granted-code", "jwt.claims", "rs.cross-audience", "rs.cross-audience-reverse"] "Tokens name no audience, and the resource servers ask for none.";
@@ -276,7 +278,7 @@ faults! {
     IssMissing "iss-missing" ["iss.success", "iss.error", "iss.error-denied", "iss.flag"] "The authorization response has no iss though the metadata promises it.";
     IssWrong "iss-wrong" ["iss.success", "iss.error", "iss.error-denied"] "iss is another issuer.";
     IssSlash "iss-slash" ["iss.success", "iss.error", "iss.error-denied"] "iss has a trailing slash that the issuer lacks.";
-    IssTwice "iss-twice" ["iss.success", "iss.error", "iss.error-denied"] "iss comes twice.";
+    IssTwice "iss-twice" ["iss.success", "iss.error", "iss.error-denied", "authz.empty-is-omitted", "authz.empty-is-omitted-scope", "authz.get", "authz.redirect-query-kept", "authz.reserved-echo", "authz.unknown-param-ignored", "redirect.loopback-any-port", "robust.no-5xx"] "iss comes twice.";
     IssMissingOnError "iss-missing-on-error" ["iss.error"] "Error responses have no iss.";
     IssUnadvertised "iss-unadvertised" ["iss.flag"] "iss is sent, but the metadata does not say so.";
 
@@ -303,15 +305,15 @@ faults! {
     RsSignatureDer "rs-signature-der" ["rs.jwt-degenerate-signature"] "DER-encoded ES256 signatures verify too.";
     RsSignatureTrailing "rs-signature-trailing" ["rs.jwt-degenerate-signature", "rs.garbage-token"] "Bytes after the ES256 signature are ignored.";
     RsExpired "rs-expired" ["rs.expired"] "exp is not looked at.";
-    RsRevoked "rs-revoked" ["rs.revoked", "revoke.access", "revoke.refresh-cascades"] "Access tokens are judged by themselves; revocation never reaches the resource servers.";
-    RsScope "rs-scope-unchecked" ["rs.insufficient-scope", "rs.no-leak-on-scope-refusal", "rs.scope-in-challenge"] "Any valid token may do anything.";
-    RsScope401 "rs-scope-401" ["rs.insufficient-scope", "rs.no-leak-on-scope-refusal", "rs.scope-in-challenge"] "A missing scope is a 401 invalid_token.";
-    RsScopeNoChallenge "rs-scope-no-challenge" ["rs.insufficient-scope", "rs.no-leak-on-scope-refusal", "rs.scope-in-challenge"] "The 403 has no WWW-Authenticate.";
+    RsRevoked "rs-revoked" ["rs.revoked", "revoke.access", "revoke.refresh-cascades", "dcrm.access-tokens-after-delete", "refresh.chain-after-code-replay", "refresh.replay-kills-grant", "token.code-reuse-revokes"] "Access tokens are judged by themselves; revocation never reaches the resource servers.";
+    RsScope "rs-scope-unchecked" ["rs.insufficient-scope", "rs.no-leak-on-scope-refusal", "rs.scope-in-challenge", "refresh.scope-narrow"] "Any valid token may do anything.";
+    RsScope401 "rs-scope-401" ["rs.insufficient-scope", "rs.no-leak-on-scope-refusal", "rs.scope-in-challenge", "refresh.scope-narrow"] "A missing scope is a 401 invalid_token.";
+    RsScopeNoChallenge "rs-scope-no-challenge" ["rs.insufficient-scope", "rs.no-leak-on-scope-refusal", "rs.scope-in-challenge", "refresh.scope-narrow"] "The 403 has no WWW-Authenticate.";
     RsScopeUnnamed "rs-scope-unnamed" ["rs.scope-in-challenge"] "The 403 challenge does not name the scope.";
-    RsNoChallenge "rs-no-challenge" ["rs.no-token", "rs.challenge-syntax", "rs.cross-audience", "rs.cross-audience-reverse", "rs.expired", "rs.garbage-token", "rs.garbage-token-opaque", "rs.jwt-confusion", "rs.jwt-confusion-foreign", "rs.jwt-degenerate-signature", "rs.jwt-key-injection", "rs.jwt-parser-robust", "rs.jwt-signature", "rs.jwt-unverified-use", "rs.no-leak-on-refusal", "rs.persistence", "rs.query-token-ignored", "rs.two-methods"] "The 401 has no WWW-Authenticate.";
-    RsErrorWithoutToken "rs-error-without-token" ["rs.no-token"] "A request without a token is answered with an error code.";
+    RsNoChallenge "rs-no-challenge" ["rs.no-token", "rs.challenge-syntax", "rs.cross-audience", "rs.cross-audience-reverse", "rs.expired", "rs.garbage-token", "rs.garbage-token-opaque", "rs.jwt-confusion", "rs.jwt-confusion-foreign", "rs.jwt-degenerate-signature", "rs.jwt-key-injection", "rs.jwt-parser-robust", "rs.jwt-signature", "rs.jwt-unverified-use", "rs.no-leak-on-refusal", "rs.persistence", "rs.query-token-ignored", "rs.two-methods", "prm.challenge-match", "refresh.not-an-access-token"] "The 401 has no WWW-Authenticate.";
+    RsErrorWithoutToken "rs-error-without-token" ["rs.no-token", "prm.challenge-match"] "A request without a token is answered with an error code.";
     RsChallengeSyntax "rs-challenge-syntax" ["rs.challenge-syntax"] "The challenge's values are not quoted though they must be.";
-    RsAnyToken "rs-any-token" ["rs.garbage-token", "rs.challenge-syntax", "rs.cross-audience", "rs.cross-audience-reverse", "rs.expired", "rs.insufficient-scope", "rs.jwt-confusion", "rs.jwt-confusion-foreign", "rs.jwt-degenerate-signature", "rs.jwt-key-injection", "rs.jwt-parser-robust", "rs.jwt-signature", "rs.jwt-unverified-use", "rs.no-leak-on-refusal", "rs.no-leak-on-scope-refusal", "rs.persistence", "rs.revoked", "rs.scope-in-challenge"] "Any bearer token is accepted.";
+    RsAnyToken "rs-any-token" ["rs.garbage-token", "rs.challenge-syntax", "rs.cross-audience", "rs.cross-audience-reverse", "rs.expired", "rs.insufficient-scope", "rs.jwt-confusion", "rs.jwt-confusion-foreign", "rs.jwt-degenerate-signature", "rs.jwt-key-injection", "rs.jwt-parser-robust", "rs.jwt-signature", "rs.jwt-unverified-use", "rs.no-leak-on-refusal", "rs.no-leak-on-scope-refusal", "rs.persistence", "rs.revoked", "rs.scope-in-challenge", "dcrm.access-tokens-after-delete", "refresh.chain-after-code-replay", "refresh.not-an-access-token", "refresh.replay-kills-grant", "refresh.scope-narrow", "revoke.access", "revoke.refresh-cascades", "token.code-reuse-revokes"] "Any bearer token is accepted.";
     RsEmptyToken "rs-empty-token" ["rs.garbage-token"] "`Bearer` without a token is accepted.";
     RsTokenPrefix "rs-token-prefix" ["rs.garbage-token"] "An opaque token need only begin like an issued one.";
     RsTokenTail "rs-token-tail" ["rs.garbage-token"] "Characters after an issued token are ignored.";
@@ -326,26 +328,27 @@ faults! {
     RsLeak "rs-leak" ["rs.no-leak-on-refusal"] "The 403 body already has the data.";
     RsFragile "rs-fragile" ["rs.persistence"] "A badly signed copy of a token ends the token itself, so whoever has seen it can take it away.";
     RsJwt500 "rs-jwt-500" ["rs.jwt-parser-robust", "rs.garbage-token", "rs.jwt-signature"] "A JWT that cannot be decoded is a 500.";
-    WeakSecret "weak-secret" ["rs.jwt-weak-secret"] "Access tokens are signed with HS256 and the secret `secret`.";
-    EmptySecret "empty-secret" ["rs.jwt-weak-secret", "rs.jwt-key-injection"] "Access tokens are signed with HS256 and an empty secret: the setting was never filled in.";
+    WeakSecret "weak-secret" ["rs.jwt-weak-secret", "intro.inactive", "jwt.header", "jwt.verifies"] "Access tokens are signed with HS256 and the secret `secret`.";
+    EmptySecret "empty-secret" ["rs.jwt-weak-secret", "rs.jwt-key-injection", "intro.inactive", "jwt.header", "jwt.verifies"] "Access tokens are signed with HS256 and an empty secret: the setting was never filled in.";
 
     // The JWT access token itself.
     JwtTyp "jwt-typ" ["jwt.header"] "Access tokens carry typ JWT, like ID tokens.";
     JwtClaimMissing "jwt-claim-missing" ["jwt.claims"] "Access tokens lack client_id.";
     JwtTimesText "jwt-times-text" ["jwt.claims"] "exp and iat are strings.";
-    JwtScopeLies "jwt-scope-lies" ["jwt.consistent"] "The token's scope claim has every scope, whatever was granted.";
+    JwtScopeLies "jwt-scope-lies" ["jwt.consistent", "refresh.scope-narrow", "rs.insufficient-scope", "rs.no-leak-on-scope-refusal", "rs.scope-in-challenge"] "The token's scope claim has every scope, whatever was granted.";
     JwtUnknownKey "jwt-unknown-key" ["jwt.verifies"] "The published key is not the one that signs.";
 
     // Revocation and introspection.
-    RevokeNothing "revoke-nothing" ["revoke.refresh", "revoke.access", "revoke.hint", "revoke.refresh-cascades"] "Revocation answers 200 and does nothing.";
+    RevokeNothing "revoke-nothing" ["revoke.refresh", "revoke.access", "revoke.hint", "revoke.refresh-cascades", "intro.inactive-revoked", "rs.revoked"] "Revocation answers 200 and does nothing.";
     RevokeLeavesAccess "revoke-leaves-access" ["revoke.refresh-cascades"] "Revoking a refresh token leaves its access tokens alive.";
-    RevokeAccessNothing "revoke-access-nothing" ["revoke.access"] "Revoking an access token answers 200 and does nothing.";
+    RevokeAccessNothing "revoke-access-nothing" ["revoke.access", "intro.inactive-revoked", "rs.revoked"] "Revoking an access token answers 200 and does nothing.";
     RevokeAnyClient "revoke-any-client" ["revoke.other-client"] "Any client can revoke any token.";
     RevokeUnauthenticated "revoke-unauthenticated" ["revoke.auth"] "Confidential clients need not authenticate to revoke.";
     RevokeHintTrusted "revoke-hint-trusted" ["revoke.hint"] "A token is looked for only where token_type_hint says.";
     RevokeUnknown400 "revoke-unknown-400" ["revoke.invalid-is-200"] "An unknown token is an error.";
+    RevokeAgain400 "revoke-again-400" ["revoke.again-is-200"] "Revoking a token a second time is an error.";
     RevokeGet "revoke-by-get" ["revoke.bad-request"] "Revocation answers GET.";
-    RevokeTooBroad "revoke-too-broad" ["revoke.refresh", "revoke.access", "revoke.bad-request", "revoke.other-client", "revoke.refresh-cascades", "revoke.refresh-confidential", "revoke.other-client-informed", "revoke.invalid-is-200", "revoke.again-is-200", "revoke.hint", "revoke.access-cascades"] "Revoking one token ends every grant the user has given to that client.";
+    RevokeTooBroad "revoke-too-broad" ["revoke.refresh", "revoke.access", "revoke.bad-request", "revoke.other-client", "revoke.refresh-cascades", "revoke.refresh-confidential", "revoke.other-client-informed", "revoke.invalid-is-200", "revoke.again-is-200", "revoke.hint", "revoke.access-cascades", "rs.revoked"] "Revoking one token ends every grant the user has given to that client.";
     IntrospectOpen "introspect-open" ["intro.auth"] "Introspection needs no credentials.";
     IntrospectPublic "introspect-public" ["intro.auth"] "Naming a public client is enough to introspect.";
     IntrospectRevokedActive "introspect-revoked-active" ["intro.inactive"] "Revoked tokens are still reported active.";
@@ -372,9 +375,9 @@ faults! {
     RarUnadvertised "rar-unadvertised" ["rar.metadata"] "The metadata lists a detail type that does not exist.";
 
     // Dynamic client registration.
-    DcrScript "dcr-script-redirect" ["dcr.redirect-invalid"] "javascript: and data: redirect URIs can be registered.";
-    DcrFragment "dcr-fragment-redirect" ["dcr.redirect-invalid"] "Redirect URIs with a fragment can be registered.";
-    DcrHttp "dcr-http-redirect" ["dcr.redirect-invalid"] "http redirect URIs on any host can be registered.";
+    DcrScript "dcr-script-redirect" ["dcr.redirect-invalid", "dcrm.update-validated"] "javascript: and data: redirect URIs can be registered.";
+    DcrFragment "dcr-fragment-redirect" ["dcr.redirect-invalid", "dcrm.update-validated"] "Redirect URIs with a fragment can be registered.";
+    DcrHttp "dcr-http-redirect" ["dcr.redirect-invalid", "dcrm.update-validated"] "http redirect URIs on any host can be registered.";
     DcrUserinfo "dcr-userinfo-redirect" ["dcr.redirect-invalid"] "Redirect URIs with user information can be registered.";
     DcrRelative "dcr-relative-redirect" ["dcr.redirect-invalid"] "Relative redirect URIs can be registered.";
     DcrWildcard "dcr-wildcard" ["dcr.redirect-wildcard"] "`*` in a registered redirect URI matches anything.";
@@ -406,7 +409,7 @@ faults! {
     DcrmLeavesTokens "dcrm-leaves-tokens" ["dcrm.tokens-after-delete"] "Deleting a client leaves its tokens alive.";
 
     // Whole-server faults.
-    ServerError500 "server-error-500" ["robust.no-5xx", "robust.no-detail-leak"] "A broken percent escape is a 500.";
+    ServerError500 "server-error-500" ["robust.no-5xx", "robust.no-detail-leak", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type", "redirect.unicode-confusion-no-session"] "A broken percent escape is a 500.";
     StackTrace "stack-trace" ["robust.no-detail-leak"] "Token errors carry a stack trace.";
 
     // Deep faults: see `deep`.

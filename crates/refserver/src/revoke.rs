@@ -108,6 +108,13 @@ fn revoke(
     if app.broken(Fault::RevokeNothing) {
         return Ok(());
     }
+    let again = match &found {
+        Found::Access { key, .. } => db.access.get(key).is_some_and(|access| access.revoked),
+        Found::Refresh { .. } => !db.grant_alive(grant),
+    };
+    if again && app.broken(Fault::RevokeAgain400) {
+        return Err(("invalid_request", "the token is revoked already"));
+    }
     match found {
         Found::Access { key, .. } => {
             if let Some(access) = db

@@ -292,13 +292,12 @@ impl App {
             .collect()
     }
 
-    /// Whether JWTs are the form for this audience: they are as soon as one member reads them.
+    /// Whether JWTs are the form for this audience: they are unless all its members, as far as they are known, read opaque tokens.
     pub fn wants_jwt(&self, audience: &[String]) -> bool {
-        self.face.resources.iter().any(|resource| {
-            resource.format == crate::face::Format::Jwt
-                && audience
-                    .iter()
-                    .any(|id| id.trim_end_matches('/') == self.url(resource.path))
+        audience.iter().any(|id| {
+            let resources = &mut self.face.resources.iter();
+            let known = resources.find(|own| id.trim_end_matches('/') == self.url(own.path));
+            known.is_none_or(|known| known.format == crate::face::Format::Jwt)
         })
     }
 
