@@ -6,6 +6,7 @@
 
 mod answers;
 mod authorization;
+mod device;
 mod doc;
 mod general;
 mod jwt;
@@ -108,7 +109,7 @@ enum Look {
 struct Check(&'static str, Look);
 
 /// The tables of all concerns.
-const TABLES: [&[Check]; 10] = [
+const TABLES: [&[Check]; 11] = [
     metadata::CHECKS,
     resource::CHECKS,
     authorization::CHECKS,
@@ -117,6 +118,7 @@ const TABLES: [&[Check]; 10] = [
     rights::CHECKS,
     jwt::CHECKS,
     registration::CHECKS,
+    device::CHECKS,
     general::CHECKS,
     answers::CHECKS,
 ];

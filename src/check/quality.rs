@@ -50,7 +50,7 @@ pub(super) fn distinct(what: &str, values: &[&str]) -> Result<(), Finding> {
 /// What all values begin and end with is left out, unless it is so short that it may be chance. When fewer than half of the characters between
 /// differ anywhere, only those that do are counted: a counter at each end proves nothing about a
 /// constant middle.
-fn varying(values: &[&str]) -> usize {
+pub(super) fn varying(values: &[&str]) -> usize {
     let texts: Vec<Vec<char>> = values.iter().map(|value| value.chars().collect()).collect();
     let shortest = texts.iter().map(Vec::len).min().unwrap_or(0);
     let same_at = |index: &dyn Fn(&Vec<char>) -> usize| {

@@ -220,6 +220,12 @@ impl Stage {
         }
     }
 
+    /// A device response.
+    pub fn device(&mut self, body: &str) {
+        let url = "https://as.example/t/device_authorization";
+        self.json_step(Verb::Device, url, 200, body, true);
+    }
+
     /// A token answer that is none.
     pub fn token_error(&mut self, status: u16, body: &str) {
         self.json_step(

@@ -74,6 +74,8 @@ pub struct Draft {
     pub body: Option<String>,
     /// The content type, when changed; empty leaves the header out.
     pub content_type: Option<String>,
+    /// What the step says to its verb and not to the server: `@interval`, `@guesses`.
+    pub options: Vec<(String, String)>,
     /// Signs client assertions.
     pub assertion: Option<Assertion>,
 }
@@ -102,6 +104,7 @@ impl Draft {
             body_extra: Vec::new(),
             body: None,
             content_type: None,
+            options: Vec::new(),
             assertion: None,
         }
     }
@@ -125,6 +128,14 @@ impl Draft {
             .iter()
             .find(|(key, _)| key == name)
             .map(|(_, value)| value.text())
+    }
+
+    /// What the step says to its verb under this name.
+    pub fn option(&self, name: &str) -> Option<&str> {
+        self.options
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Every value of a parameter, as text.
@@ -205,6 +216,10 @@ impl Draft {
             "@body" => self.body = Some(text()),
             "@accept" => self.headers.push(("Accept".into(), text())),
             "@auth" => self.choose_auth(&text())?,
+            "@interval" | "@guesses" => {
+                self.options.retain(|(known, _)| known != name);
+                self.options.push((name.to_owned(), text()));
+            }
             _ => {
                 if let Some(header) = name.strip_prefix("@header.") {
                     for value in &values {

@@ -41,6 +41,8 @@ pub struct Scene<'w> {
     names: BTreeMap<String, usize>,
     registered: BTreeMap<String, Client>,
     spent: BTreeSet<String>,
+    /// When each device code may be polled again, and its interval.
+    pub(super) polls: BTreeMap<String, super::device::Next>,
 }
 
 /// A step as it is performed: the change is the deviation or, in a control, empty.
@@ -68,6 +70,7 @@ impl<'w> Scene<'w> {
             names: BTreeMap::new(),
             registered: BTreeMap::new(),
             spent: BTreeSet::new(),
+            polls: BTreeMap::new(),
         }
     }
 
@@ -158,6 +161,7 @@ impl<'w> Scene<'w> {
             Verb::Call => Box::pin(call::perform(self, &act)).await,
             Verb::Refresh => Box::pin(token::refresh(self, &act)).await,
             Verb::Exchange => Box::pin(token::exchange(self, &act)).await,
+            Verb::Device => Box::pin(device::perform(self, &act)).await,
             _ => Err(Answer::NotApplicable("nothing arranges this".into())),
         };
         let mut outcome = outcome?;
@@ -227,6 +231,11 @@ impl<'w> Scene<'w> {
                     .field("code")
                     .is_some_and(|code| !self.spent.contains(code))
         })
+    }
+
+    /// Whether a code has been used.
+    pub(super) fn is_spent(&self, code: &str) -> bool {
+        self.spent.contains(code)
     }
 
     /// The authorization that gave this code.

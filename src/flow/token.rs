@@ -49,7 +49,11 @@ fn assertion(world: &World, id: &str) -> Assertion {
     }
 }
 
-fn token_draft(scene: &Scene<'_>, client: &Client, grant_type: &str) -> Result<Draft, Answer> {
+pub(super) fn token_draft(
+    scene: &Scene<'_>,
+    client: &Client,
+    grant_type: &str,
+) -> Result<Draft, Answer> {
     let world = scene.world;
     let endpoint = world
         .endpoints
@@ -344,7 +348,7 @@ pub(super) async fn refresh(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
 }
 
 /// Sends a token request, once or several times at once.
-async fn send(
+pub(super) async fn send(
     scene: &mut Scene<'_>,
     act: &Act<'_>,
     client: &Client,

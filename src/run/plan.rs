@@ -78,6 +78,7 @@ fn enabling(need: &str) -> String {
         "jwks" => "no key set is published",
         "id_token" => "no ID token is issued",
         "par" => "no pushed authorization request endpoint",
+        "device" => "no device authorization endpoint",
         "listener" => "the server is not on this machine, so it cannot reach our listener",
         "pages" => "the login shows no page",
         "rs" => "no [resource.NAME] in the target file",

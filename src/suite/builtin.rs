@@ -27,5 +27,6 @@ pub const SUITES: &[(&str, &str)] = suites![
     "suites/rar.toml",
     "suites/dcr.toml",
     "suites/dcrm.toml",
+    "suites/device.toml",
     "suites/robust.toml",
 ];

@@ -141,11 +141,12 @@ impl Lint<'_> {
                 .report();
             }
         };
-        if !matches!(verb, Verb::Authorize | Verb::Grant) {
+        let on_page = verb == Verb::Device && step.step.at.as_deref() == Some("page");
+        if !matches!(verb, Verb::Authorize | Verb::Grant) && !on_page {
             refuse(
                 "user",
                 "no user is met here",
-                "put it on the authorize or grant step whose user is meant",
+                "put it on the authorize or grant step (or device step at page) whose user is meant",
             );
         }
         if verb == Verb::Discover {
@@ -156,12 +157,13 @@ impl Lint<'_> {
             Verb::Authorize,
             Verb::Grant,
             Verb::Call,
+            Verb::Device,
             Verb::Http,
         ];
         if !placed.contains(&verb) {
             refuse(
                 "at",
-                "only discover, authorize, grant, call and http go to a place",
+                "only discover, authorize, grant, call, device and http go to a place",
                 "remove it",
             );
         }
@@ -171,6 +173,7 @@ impl Lint<'_> {
         let known = match step.step.verb {
             Verb::Discover => words::DOCUMENTS,
             Verb::Http => words::ENDPOINTS,
+            Verb::Device => words::DEVICE,
             _ => return,
         };
         let named = |at: &str| {
@@ -439,7 +442,14 @@ fn sent_by_itself(verb: Verb) -> &'static [&'static str] {
         ],
         Verb::Revoke => &["token", "client_id", "client_secret"],
         Verb::Introspect | Verb::Call => &["token"],
-        Verb::Device => &["client_id", "scope"],
+        Verb::Device => &[
+            "client_id",
+            "scope",
+            "client_secret",
+            "user_code",
+            "grant_type",
+            "device_code",
+        ],
         Verb::Discover | Verb::Http => &[],
     }
 }

@@ -137,7 +137,7 @@ pub enum Verb {
     Introspect,
     /// Call a resource server with an access token.
     Call,
-    /// Start a device authorization (RFC 8628).
+    /// A device authorization (RFC 8628): its request, the verification page, or a poll.
     Device,
     /// Any request at all.
     Http,
@@ -220,7 +220,15 @@ impl Verb {
             Verb::Exchange | Verb::Grant | Verb::Refresh => TOKENS,
             Verb::Revoke | Verb::Call | Verb::Http => &["status"],
             Verb::Introspect => &["active", "scope", "client_id", "sub"],
-            Verb::Device => &["device_code", "user_code"],
+            Verb::Device => &[
+                "device_code",
+                "user_code",
+                "user_code_lower",
+                "user_code_bare",
+                "verification_uri",
+                "access_token",
+                "refresh_token",
+            ],
         }
     }
 }
@@ -295,7 +303,7 @@ pub struct Step {
     pub client: Option<String>,
     /// What the user does.
     pub user: User,
-    /// Which resource (call), document (discover) or endpoint (http) is meant.
+    /// Which resource (call), document (discover), endpoint (http) or part (device) is meant.
     pub at: Option<String>,
     /// What is arranged and stays in the control: parameters that make the situation, not the fault.
     pub given: Vec<(String, Value)>,

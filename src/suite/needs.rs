@@ -193,6 +193,9 @@ impl Lint<'_> {
             ) {
                 needs.insert("login");
             }
+            if verb == Verb::Device && matches!(step.step.at.as_deref(), Some("page" | "poll")) {
+                needs.insert("login");
+            }
             let acts = !matches!(verb, Verb::Discover | Verb::Register | Verb::Http);
             if acts && step.step.client.as_deref().unwrap_or("a") == "a" {
                 needs.insert("client.a");

@@ -120,6 +120,9 @@ pub const ENDPOINTS: &[&str] = &[
 /// Documents a `discover` step may name with `at`.
 pub const DOCUMENTS: &[&str] = &["as", "openid", "resource"];
 
+/// Parts of the device grant that a `device` step may name with `at`; the first is meant without one.
+pub const DEVICE: &[&str] = &["request", "page", "poll"];
+
 /// Pseudo parameters: what a request has besides its parameters. Those that end in a dot take a name.
 pub const PSEUDO: &[&str] = &[
     "@method",
@@ -129,6 +132,8 @@ pub const PSEUDO: &[&str] = &[
     "@accept",
     "@url",
     "@auth",
+    "@interval",
+    "@guesses",
     "@header.",
     "@query.",
     "@body.",

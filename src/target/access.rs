@@ -16,6 +16,9 @@ const LONGEST_LOGIN: Duration = Duration::from_secs(1800);
 const FOR_A_PERSON: Duration = Duration::from_secs(300);
 
 /// The names a login step can use.
+/// The field of `$user.user_code`: what a device shows (RFC 8628 §3.2).
+const DEVICE_FIELD: &str = "user_code";
+
 const NAMES: &str = "a login step can name the user's fields (\"$user.username\") and \"$hook\"";
 
 impl Pieces<'_> {
@@ -301,6 +304,10 @@ impl Pieces<'_> {
             }
             return;
         };
+        // What a device shows is every user's to type.
+        if field == DEVICE_FIELD {
+            return;
+        }
         if users.is_empty() {
             self.error(span, "there is no user to take this from")
                 .help(format!("add [user.a] with {field} = \"…\""))

@@ -145,6 +145,11 @@ fn login(facts: &Facts) -> Login {
                 ..LoginStep::default()
             },
             LoginStep {
+                fill: vec![("user_code".into(), "$user.user_code".into())],
+                press: Some("Continue".into()),
+                ..LoginStep::default()
+            },
+            LoginStep {
                 press: Some("Approve".into()),
                 deny: Some("Deny".into()),
                 ..LoginStep::default()

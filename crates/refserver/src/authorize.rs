@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A request that may be put to the user.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Request {
     pub client: Client,
     pub redirect_uri: String,
@@ -32,6 +32,8 @@ pub(crate) struct Request {
     pub nonce: Option<String>,
     pub prompt: Vec<String>,
     pub login_hint: Option<String>,
+    /// The device code this is decided for; empty as long as no user code has been typed.
+    pub device: Option<String>,
     /// What goes back besides or instead of a code; nothing but by fault.
     pub implicit: bool,
     pub hybrid: bool,
@@ -348,6 +350,7 @@ fn validate(
         return stop("invalid_request", "prompt none cannot be combined");
     }
     Ok(Request {
+        device: None,
         client,
         redirect_uri,
         state,

@@ -113,7 +113,8 @@ pub(crate) fn checked(
         matches!(
             kind,
             "authorization_code" | "refresh_token" | "client_credentials"
-        ) || (legacy && matches!(kind, "implicit" | "password"))
+        ) || (kind == crate::device::GRANT_TYPE && app.face.device.is_some())
+            || (legacy && matches!(kind, "implicit" | "password"))
     };
     if grant_types.is_empty() || !grant_types.iter().all(|kind| supported(kind)) {
         return fail(

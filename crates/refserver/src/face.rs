@@ -54,6 +54,8 @@ pub(crate) struct FaceData {
     /// Path part of the issuer identifier, `""` or `/tenant`.
     pub issuer_path: &'static str,
     pub paths: Paths,
+    /// Where devices ask and people type their codes; `None`: there is no device grant.
+    pub device: Option<DevicePaths>,
     /// Scope and what the consent page says about it.
     pub scopes: &'static [(&'static str, &'static str)],
     /// Granted when a request names none.
@@ -82,6 +84,15 @@ pub(crate) struct Paths {
     pub revoke: &'static str,
     pub introspect: &'static str,
     pub jwks: &'static str,
+}
+
+/// The paths of the device grant (RFC 8628).
+#[derive(Clone, Copy)]
+pub(crate) struct DevicePaths {
+    /// The device authorization endpoint.
+    pub endpoint: &'static str,
+    /// The verification page.
+    pub page: &'static str,
 }
 
 /// What secrets of each kind start with.
@@ -163,6 +174,10 @@ static REFERENCE: FaceData = FaceData {
         introspect: "/introspect",
         jwks: "/jwks",
     },
+    device: Some(DevicePaths {
+        endpoint: "/device_authorization",
+        page: "/device",
+    }),
     scopes: &[
         ("read", "Read your items"),
         ("write", "Change your items"),

@@ -408,6 +408,27 @@ faults! {
     DcrmImmutable "dcrm-identity-chosen" ["dcrm.immutable"] "PUT lets the client choose its identifier and its secret.";
     DcrmLeavesTokens "dcrm-leaves-tokens" ["dcrm.tokens-after-delete"] "Deleting a client leaves its tokens alive.";
 
+    // Device grant.
+    DeviceIntervalText "device-interval-text" ["device.response"] "interval and expires_in of the device response are strings.";
+    DeviceUriMissing "device-uri-missing" ["device.response"] "The device response calls verification_uri verification_url, as drafts did.";
+    DeviceUnapproved "device-unapproved" ["device.polling"] "The first poll gives tokens for the first user: nobody has to approve.";
+    DeviceDenialApproves "device-denial-approves" ["device.polling"] "The deny button connects the device too.";
+    DeviceDenialForgotten "device-denial-forgotten" ["device.polling"] "A denial leaves the request pending.";
+    DevicePending200 "device-pending-200" ["device.polling"] "authorization_pending comes with status 200.";
+    DevicePollingFatal "device-polling-fatal" ["device.polling"] "A poll that comes too early ends the request.";
+    DeviceNeverExpires "device-never-expires" ["device.polling"] "Device codes do not expire.";
+    DeviceAnyClient "device-any-client" ["device.code-bound-once"] "A device code can be redeemed by any client.";
+    DeviceReusable "device-reusable" ["device.code-bound-once"] "A device code can be redeemed again and again.";
+    DeviceGuessing "device-guessing" ["device.user-code-bruteforce"] "User codes can be guessed without end.";
+    DeviceByGet "device-by-get" ["device.param-hygiene"] "The device authorization endpoint answers GET too.";
+    DeviceDuplicates "device-duplicates" ["device.param-hygiene"] "Of a repeated parameter of a device authorization request the last value counts.";
+    DeviceUnknownRefused "device-unknown-refused" ["device.param-hygiene"] "A parameter that the device authorization endpoint does not know is an error.";
+    DeviceClientUnchecked "device-client-unchecked" ["device.param-hygiene"] "The device authorization endpoint does not authenticate clients, nor ask whether it knows them.";
+    DeviceCodeShort "device-code-short" ["device.code-quality"] "Device codes are six characters.";
+    DeviceUserCodeCounts "device-user-code-counts" ["device.code-quality"] "User codes count up.";
+    DeviceUserCodeExact "device-user-code-exact" ["device.code-quality"] "A user code must be typed exactly as it is shown, case and dash included.";
+    DeviceUserCodeReusable "device-user-code-reusable" ["device.code-quality"] "A user code that has been approved can be approved again.";
+
     // Whole-server faults.
     ServerError500 "server-error-500" ["robust.no-5xx", "robust.no-detail-leak", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type", "redirect.unicode-confusion-no-session"] "A broken percent escape is a 500.";
     StackTrace "stack-trace" ["robust.no-detail-leak"] "Token errors carry a stack trace.";

@@ -14,6 +14,7 @@ use crate::{
     App, Fault,
     answer::{self, Target},
     authorize::Request,
+    device,
     http::{self, Params},
     pages,
     state::{Db, Interaction, Phase, Session, now},
@@ -188,21 +189,26 @@ pub(crate) async fn login(
         fresh.clone(),
         Session {
             user: Some(user),
-            approved: Vec::new(),
             expires: now() + SESSION_LIFE,
+            ..Session::default()
         },
     );
-    if let Some(stored) = db.interactions.get_mut(&id) {
+    // Whoever came for a device types its code now.
+    let for_device = interaction.request.device.is_some();
+    if for_device {
+        db.interactions.remove(&id);
+    } else if let Some(stored) = db.interactions.get_mut(&id) {
         stored.session = fresh.clone();
         stored.csrf = random_token(24);
         stored.user = Some(user);
         stored.phase = Phase::Consent;
     }
     drop(db);
-    let Some(mut response) = http::redirect(
-        StatusCode::SEE_OTHER,
-        &app.url(&format!("{}/{id}", app.face.paths.consent)),
-    ) else {
+    let next = match app.face.device.filter(|_| for_device) {
+        Some(paths) => app.url(paths.page),
+        None => app.url(&format!("{}/{id}", app.face.paths.consent)),
+    };
+    let Some(mut response) = http::redirect(StatusCode::SEE_OTHER, &next) else {
         return gone(&app);
     };
     set_cookie(&app, &mut response, &fresh);
@@ -323,6 +329,9 @@ pub(crate) async fn consent(
         StatusCode::SEE_OTHER
     };
     let request = &interaction.request;
+    if request.device.is_some() {
+        return device::decided(&app, request, interaction.user.filter(|_| *approved));
+    }
     match (interaction.user, *approved) {
         (Some(user), true) => answer::success(&app, request, user, status),
         _ => {

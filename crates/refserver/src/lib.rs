@@ -43,6 +43,7 @@ mod bearer;
 mod client_auth;
 mod client_metadata;
 mod deep;
+mod device;
 mod face;
 mod fault;
 mod fetch;
@@ -265,6 +266,7 @@ fn set_up(face: &'static FaceData, origin: &str) -> (Facts, Vec<Client>) {
                 Some("authorization_code"),
                 Some("refresh_token"),
                 (data.auth != "none").then_some("client_credentials"),
+                face.device.map(|_| device::GRANT_TYPE),
             ]
             .into_iter()
             .flatten()
@@ -330,7 +332,7 @@ fn router(app: Arc<App>) -> Router {
     let face = app.face;
     let paths = &face.paths;
     // Pages for browsers: no cross-origin reading.
-    let pages = Router::new()
+    let mut pages = Router::new()
         .route(paths.authorize, get(authorize::get).post(authorize::post))
         .route(
             &format!("{}/{{id}}", paths.login),
@@ -363,6 +365,10 @@ fn router(app: Arc<App>) -> Router {
                 .put(register::replace)
                 .delete(register::delete),
         );
+    if let Some(device) = face.device {
+        pages = pages.route(device.page, get(device::page).post(device::entered));
+        apis = apis.route(device.endpoint, post(device::post).get(device::get));
+    }
     for resource in face.resources {
         let owner = Arc::clone(&app);
         apis = apis.route(

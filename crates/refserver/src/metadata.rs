@@ -70,6 +70,10 @@ fn document(app: &App, headers: &HeaderMap) -> Map<String, Value> {
     if app.broken(Fault::MetadataPasswordAdvertised) || app.broken(Fault::PasswordGrant) {
         grants.push("password");
     }
+    if let Some(device) = app.face.device {
+        put("device_authorization_endpoint", url(device.endpoint).into());
+        grants.push(crate::device::GRANT_TYPE);
+    }
     put("grant_types_supported", grants.into());
     put(
         "token_endpoint_auth_methods_supported",

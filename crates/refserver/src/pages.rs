@@ -99,6 +99,34 @@ pub(crate) fn login(
     send(app, status, "Log in", body)
 }
 
+/// The form for a user code (RFC 8628 §3.3).
+pub(crate) fn user_code(app: &App, action: &str, csrf: &str, code: &str, wrong: bool) -> Response {
+    let status = if wrong {
+        StatusCode::BAD_REQUEST
+    } else {
+        StatusCode::OK
+    };
+    let body = html! {
+        @if wrong { p role="alert" { "No device waits with this code." } }
+        form method="post" action=(action) {
+            input type="hidden" name="csrf" value=(csrf);
+            label { "Code on your device " input type="text" name="user_code" autocomplete="off" value=(code); }
+            button type="submit" { "Continue" }
+        }
+    };
+    send(app, status, "Connect a device", body)
+}
+
+/// What became of a device.
+pub(crate) fn device_decided(app: &App, approved: bool) -> Response {
+    let what = if approved {
+        "Your device is connected. You can close this page."
+    } else {
+        "The device has been turned away."
+    };
+    send(app, StatusCode::OK, "Done", html! { p { (what) } })
+}
+
 /// The consent form: who asks, and for what.
 pub(crate) fn consent(app: &App, id: &str, interaction: &Interaction) -> Response {
     let request = &interaction.request;
@@ -118,7 +146,8 @@ pub(crate) fn consent(app: &App, id: &str, interaction: &Interaction) -> Respons
         p {
             strong { (text(app, Fault::DcrNameUnescaped, title)) } " (" code { (request.client.id) } ") asks for access as " strong { (user) } "."
         }
-        p { "You will be sent to " code { (host) } "." }
+        @if request.device.is_some() { p { "The device in your hands will be connected. Did you start this?" } }
+        @else { p { "You will be sent to " code { (host) } "." } }
         h2 { "Scopes" }
         ul {
             @for scope in &request.scopes {

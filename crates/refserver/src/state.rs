@@ -9,7 +9,7 @@ use std::{
 use jose::{Jwks, SigningKey, random_token};
 use serde_json::{Map, Value};
 
-use crate::{Fault, UserFact, face::FaceData, pkce::Challenge};
+use crate::{Fault, UserFact, device::Device, face::FaceData, pkce::Challenge};
 
 /// Above this many entries of one kind the oldest expired ones are thrown out, then nothing new is taken.
 const CAPACITY: usize = 50_000;
@@ -65,6 +65,8 @@ pub(crate) struct Db {
     pub interactions: HashMap<String, Interaction>,
     pub grants: HashMap<u64, Grant>,
     pub codes: HashMap<String, Code>,
+    /// By device code.
+    pub devices: HashMap<String, Device>,
     /// By token text if opaque, by `jti` if a JWT.
     pub access: HashMap<String, Access>,
     pub refresh: HashMap<String, Refresh>,
@@ -118,6 +120,10 @@ pub(crate) struct Session {
     pub user: Option<usize>,
     /// Clients this person has approved in this session.
     pub approved: Vec<String>,
+    /// The hidden token of the page for user codes.
+    pub csrf: String,
+    /// User codes typed here that no device waits with.
+    pub wrong_codes: u32,
     pub expires: u64,
 }
 
@@ -262,6 +268,7 @@ impl App {
                 clients.flat_map(|client| client.secret.iter().chain(&client.registration_token)),
             )
             .chain(db.codes.keys())
+            .chain(db.devices.keys())
             .chain(opaque.map(|(token, _)| token))
             .chain(db.refresh.keys())
             .chain(db.sessions.keys())
@@ -323,6 +330,10 @@ impl Db {
             self.codes
                 .retain(|_, code| code.expires_ms / 1000 + 600 > now);
         }
+        if self.devices.len() > CAPACITY {
+            self.devices
+                .retain(|_, device| device.expires_ms / 1000 > now);
+        }
         if self.sessions.len() > CAPACITY {
             self.sessions.retain(|_, session| session.expires > now);
         }
@@ -348,6 +359,7 @@ impl Db {
     pub fn full(&self) -> bool {
         self.sessions.len() > 2 * CAPACITY
             || self.interactions.len() > 2 * CAPACITY
+            || self.devices.len() > 2 * CAPACITY
             || self.clients.len() > CAPACITY
     }
 

@@ -11,7 +11,7 @@ use axum::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    App, Fault, client_auth,
+    App, Fault, client_auth, device,
     http::{self, Params},
     issue::{self, Rights},
     pkce, rar, refresh,
@@ -130,6 +130,7 @@ const KNOWN: &[&str] = &[
     "authorization_details",
     "client_assertion",
     "client_assertion_type",
+    "device_code",
 ];
 
 async fn handle(app: &App, headers: &HeaderMap, params: &Params) -> Response {
@@ -190,6 +191,10 @@ async fn handle(app: &App, headers: &HeaderMap, params: &Params) -> Response {
             )),
             Err(fail) => Err(fail),
         },
+        Some(kind @ device::GRANT_TYPE) if app.face.device.is_some() => match registered(kind) {
+            Ok(()) => device::by_device_code(app, &client, params),
+            Err(fail) => Err(fail),
+        },
         Some("password") if app.broken(Fault::PasswordGrant) => by_password(app, &client, params),
         Some(_) => Err(("unsupported_grant_type", "this grant type is not supported")),
     };
@@ -202,7 +207,15 @@ async fn handle(app: &App, headers: &HeaderMap, params: &Params) -> Response {
                 http::secret_json(StatusCode::OK, &body)
             }
         }
-        Err((error, description)) => fail(app, StatusCode::BAD_REQUEST, error, description),
+        Err((error, description)) => {
+            let pending = error == "authorization_pending" && app.broken(Fault::DevicePending200);
+            let status = if pending {
+                StatusCode::OK
+            } else {
+                StatusCode::BAD_REQUEST
+            };
+            fail(app, status, error, description)
+        }
     }
 }
 
@@ -304,28 +317,32 @@ fn redeem(
         details,
         refreshed: false,
     };
-    let mut body = access_answer(app, &mut db, code.grant, &grant, client, rights);
+    Ok(first_answer(
+        app, &mut db, code.grant, &grant, client, rights,
+    ))
+}
+
+/// The first tokens of a user's grant: access token, refresh token, ID token when asked for.
+pub(crate) fn first_answer(
+    app: &App,
+    db: &mut Db,
+    id: u64,
+    grant: &Grant,
+    client: &Client,
+    rights: Rights,
+) -> Map<String, Value> {
+    let mut body = access_answer(app, db, id, grant, client, rights);
     if client.may("refresh_token") {
-        body.insert(
-            "refresh_token".into(),
-            issue::refresh(
-                app,
-                &mut db,
-                code.grant,
-                client,
-                grant.scopes.clone(),
-                false,
-            )
-            .into(),
-        );
+        let refresh = issue::refresh(app, db, id, client, grant.scopes.clone(), false);
+        body.insert("refresh_token".into(), refresh.into());
     }
     if grant.scopes.iter().any(|scope| scope == "openid") {
         body.insert(
             "id_token".into(),
-            issue::id_token(app, &grant, client).into(),
+            issue::id_token(app, grant, client).into(),
         );
     }
-    Ok(body)
+    body
 }
 
 /// A code was replayed: what came out of it ends.

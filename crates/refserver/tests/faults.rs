@@ -5,13 +5,16 @@ mod support;
 
 use oauthspec_refserver::Fault;
 use probe::{
-    authorization, documents, redirect_uri, registration, resource_server, revocation,
+    authorization, device, documents, redirect_uri, registration, resource_server, revocation,
     token_endpoint,
 };
 use support::{Browser, Target, start};
 
 /// Whether the server shows the fault; `None` when no probe knows it.
 async fn shows(t: &Target, fault: Fault) -> Option<bool> {
+    if let Some(shown) = device::shows(t, fault).await {
+        return Some(shown);
+    }
     if let Some(shown) = documents::shows(t, fault).await {
         return Some(shown);
     }

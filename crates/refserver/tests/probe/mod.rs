@@ -3,6 +3,7 @@
 //! One file for each part of the server. Every probe looks at what the fault's documentation says, over real sockets.
 
 pub mod authorization;
+pub mod device;
 pub mod documents;
 pub mod redirect_uri;
 pub mod registration;
