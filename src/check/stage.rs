@@ -396,5 +396,6 @@ fn target() -> Target {
         params: Vec::new(),
         hosts: Vec::new(),
         network: crate::transport::Network::default(),
+        mint: None,
     }
 }

@@ -16,7 +16,7 @@ use crate::flow::{Scene, World};
 use crate::run::cleanup;
 use crate::run::prepare::{self, Prepared};
 use crate::run::{Failure, Options};
-use crate::target::model::{Driver, Target};
+use crate::target::model::Target;
 
 /// How one look came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,15 +160,24 @@ fn as_prepared(world: World) -> Prepared {
 }
 
 async fn outside_in(report: &mut Report, world: &mut World, options: &Options) {
-    reach::look(report, world, options).await;
+    if world.target.mint.is_some() {
+        match prepare::open_issuer(world).await {
+            Ok(()) => report.good("issuer", "oauthspec itself, by [mint]"),
+            Err(why) => report.problem("issuer-port", why.to_string(), "the port must be free"),
+        }
+    } else {
+        reach::look(report, world, options).await;
+    }
     if report.broken() {
         return;
     }
-    server::look(report, world).await;
+    if world.target.mint.is_none() {
+        server::look(report, world).await;
+    }
     if report.broken() {
         return;
     }
-    if world.target.login.driver == Driver::Tokens {
+    if world.target.login.driver.brings_tokens() {
         let mut scene = Scene::new(world);
         resource::look(report, world, &mut scene).await;
         return;

@@ -6,7 +6,6 @@ use url::Url;
 use crate::doctor::Report;
 use crate::flow::{World, discover};
 use crate::run::prepare;
-use crate::target::model::Driver;
 use crate::transport::Request;
 
 /// The issuer behind a well-known address, when the "issuer" is one.
@@ -40,7 +39,7 @@ pub(super) async fn look(report: &mut Report, world: &mut World) {
     if !report.broken() {
         endpoints(report, world);
     }
-    if !report.broken() && world.target.login.driver != Driver::Tokens {
+    if !report.broken() && !world.target.login.driver.brings_tokens() {
         promises(report, world);
     }
 }
@@ -194,7 +193,7 @@ fn endpoints(report: &mut Report, world: &World) {
         ("par", &endpoints.par),
         ("device", &endpoints.device),
     ];
-    let given = world.target.login.driver == Driver::Tokens;
+    let given = world.target.login.driver.brings_tokens();
     for (name, endpoint) in needed.into_iter().filter(|_| !given) {
         let Some(endpoint) = endpoint else {
             report.problem(

@@ -25,7 +25,7 @@ pub(super) fn request(
         .endpoints
         .authorization
         .as_deref()
-        .ok_or_else(|| Answer::NotApplicable("no authorization endpoint is known".into()))?;
+        .ok_or_else(|| Answer::NotApplicable(world.without("authorization endpoint")))?;
     let mut draft = Draft::new("GET", endpoint, Encoding::Query);
     draft.push("response_type", "code");
     draft.push_some("client_id", client.id.as_deref());
@@ -68,7 +68,7 @@ pub(crate) fn correct(
 }
 
 /// The scope asked for: the target's default, and what the resource's probe needs.
-fn scope(scene: &Scene<'_>, resource: Option<&Resource>) -> Option<String> {
+pub(super) fn scope(scene: &Scene<'_>, resource: Option<&Resource>) -> Option<String> {
     let default = scene
         .world
         .target
@@ -119,6 +119,7 @@ fn possible(login: &Login, user: User) -> Result<(), String> {
     );
     match login.driver {
         Driver::Tokens => Err("the target file gives tokens, so no user logs in".into()),
+        Driver::Mint => Err("oauthspec is the issuer, so no user logs in".into()),
         Driver::Form | Driver::None => Ok(()),
         other if repeats => Err(format!(
             "the login driver `{}` does not show the approval, so it cannot be repeated or forged",

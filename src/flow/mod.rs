@@ -5,6 +5,7 @@
 //! [`crate::run`]; here it is only read ([`Answer`]).
 
 pub mod answer;
+pub mod audience;
 pub(crate) mod authorize;
 pub(crate) mod call;
 pub mod confirm;
@@ -13,7 +14,9 @@ pub mod discover;
 pub mod draft;
 mod http;
 mod introspect;
+pub mod issuer;
 pub mod listener;
+mod mint;
 pub mod names;
 mod push;
 pub mod register;

@@ -59,7 +59,7 @@ pub(super) fn token_draft(
         .endpoints
         .token
         .as_deref()
-        .ok_or_else(|| Answer::NotApplicable("no token endpoint is known".into()))?;
+        .ok_or_else(|| Answer::NotApplicable(world.without("token endpoint")))?;
     let encoding = if world.target.policy.token_body_json {
         Encoding::Json
     } else {
@@ -111,6 +111,12 @@ pub(super) fn forge(scene: &Scene<'_>, act: &Act<'_>, draft: &mut Draft) -> Resu
         jwks: scene.world.jwks.as_ref(),
         attacker: &scene.world.key,
         listener: listener.as_deref(),
+        issuer: scene
+            .world
+            .target
+            .mint
+            .as_ref()
+            .map(|mint| mint.signer.as_ref()),
     };
     let broken = forge
         .apply(&token, &context)
@@ -248,6 +254,12 @@ pub(super) async fn grant(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outcom
     let client = scene.client(act.step)?;
     if scene.world.target.login.driver == Driver::Tokens {
         return given(scene, act, &client);
+    }
+    if let Some(mint) = &scene.world.target.mint {
+        let outcome = super::mint::grant(scene, act, &client, mint)?;
+        let token = outcome.field("access_token").unwrap_or_default();
+        scene.secrets.learn(token, "access_token");
+        return Ok(outcome);
     }
     let mut authorization = super::authorize::perform(scene, act).await?;
     if authorization.answer != Answer::Success {

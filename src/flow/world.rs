@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::issuer::Issuer;
 use super::listener::Listener;
 use crate::login::Browser;
 use crate::target::model::{Endpoints, Target};
@@ -20,6 +21,8 @@ pub struct World {
     pub metadata_url: Option<String>,
     /// Endpoints: the target file's, else the metadata's.
     pub endpoints: Endpoints,
+    /// What each resource's metadata (RFC 9728) calls it, by name; where there is a document.
+    pub resource_documents: std::collections::BTreeMap<String, String>,
     /// The server's public keys.
     pub jwks: Option<Value>,
     /// The harness's own key: signs client assertions, and whatever an attacker would sign.
@@ -28,6 +31,8 @@ pub struct World {
     pub canary: String,
     /// Our own listener on loopback, when the target is there too.
     pub listener: Option<Listener>,
+    /// The documents of the issuer that we play.
+    pub issuer: Option<Issuer>,
     /// Secrets of the target file.
     pub secrets: Secrets,
     /// Whether exchanges are kept for the reports.
@@ -96,7 +101,9 @@ impl World {
         );
         has("par", self.endpoints.par.is_some());
         has("device", self.endpoints.device.is_some());
-        has("jwks", self.jwks.is_some());
+        // Our own key set says nothing about the server.
+        has("jwks", self.jwks.is_some() && target.mint.is_none());
+        has("issuer_key", target.mint.is_some());
         has("listener", self.listener.is_some());
         has("deny", target.login.can_deny());
         has(
@@ -125,6 +132,14 @@ impl World {
             has(&format!("resource.{}", resource.name), true);
         }
         found
+    }
+
+    /// Why an endpoint of the authorization server is not there.
+    pub(crate) fn without(&self, endpoint: &str) -> String {
+        match self.target.mint {
+            Some(_) => "oauthspec is the issuer: no authorization server is tested".into(),
+            None => format!("no {endpoint} is known"),
+        }
     }
 
     /// A fresh PKCE verifier of 43 characters (RFC 7636 §4.1).

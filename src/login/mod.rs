@@ -128,8 +128,8 @@ pub struct Seen {
 pub async fn follow(visit: &Visit<'_>, first: Request) -> (End, Walk) {
     match visit.login.driver {
         Driver::Form | Driver::None => walk::walk(visit, first).await,
-        Driver::Tokens => (
-            End::Stuck("the target file gives tokens, so nobody logs in".into()),
+        Driver::Tokens | Driver::Mint => (
+            End::Stuck("the target file brings tokens, so nobody logs in".into()),
             Walk::default(),
         ),
         _ if visit.will == Will::Nothing => walk::look(visit, first).await,

@@ -6,6 +6,7 @@ use super::control::{deviation, expectation};
 use super::performance::PATIENCE;
 use crate::check::{self, Found};
 use crate::event::{Exchange, Level, Role, Verdict};
+use crate::flow::audience::side_by_side;
 use crate::flow::confirm::{self, Confirmation};
 use crate::flow::{Answer, How, Outcome, Scene, World};
 use crate::suite::model::{
@@ -247,7 +248,7 @@ impl StepJudge<'_, '_> {
         if self.expect.page {
             return self.page(outcome).await;
         }
-        self.success(outcome)
+        self.success(outcome).await
     }
 
     fn says(&self, outcome: &Outcome) -> String {
@@ -256,7 +257,7 @@ impl StepJudge<'_, '_> {
     }
 
     /// A step that must succeed.
-    fn success(&self, outcome: &Outcome) -> Opinion {
+    async fn success(&mut self, outcome: &Outcome) -> Opinion {
         if outcome.answer == Answer::Success {
             return opinion(Verdict::Pass, self.says(outcome));
         }
@@ -273,14 +274,15 @@ impl StepJudge<'_, '_> {
             );
             return opinion(self.broken(), words);
         }
+        let why = side_by_side(self.scene, outcome).await;
         if self.refuses_anywhere {
             let words = format!(
-                "the situation could not be arranged: {}",
+                "the situation could not be arranged: {}{why}",
                 self.says(outcome)
             );
             return opinion(Verdict::Inconclusive, words);
         }
-        opinion(self.broken(), self.says(outcome))
+        opinion(self.broken(), self.says(outcome) + &why)
     }
 
     /// A step that the protocol must refuse.

@@ -1,6 +1,7 @@
 //! One performance of a flow, with its evidence.
 
 use crate::event::{Exchange, Role};
+use crate::flow::audience::side_by_side;
 use crate::flow::{Answer, Scene, World};
 use crate::run::control::Control;
 
@@ -57,7 +58,9 @@ async fn attempt(world: &World, control: &Control) -> ControlRun {
         if outcome.answer == Answer::Success {
             continue;
         }
-        let words = format!("{} {}", outcome.label, outcome.answer.words());
+        let outcome = outcome.clone();
+        let mut words = format!("{} {}", outcome.label, outcome.answer.words());
+        words.push_str(&side_by_side(&mut scene, &outcome).await);
         result = Err(match (&step.expect.optional, &outcome.answer) {
             (Some(reason), answer) if !answer.is_unknown() => {
                 ControlFailure::NotApplicable(format!("{reason} ({words})"))

@@ -1,7 +1,7 @@
 //! Which variants run, which are skipped and why.
 
 use super::{Options, Prepared, waiver};
-use crate::suite::model::{Case, Suite, Variant};
+use crate::suite::model::{Case, Suite, Variant, Verb};
 
 /// The cases the options select, in order.
 pub fn select<'a>(suites: &'a [Suite], options: &Options) -> Vec<&'a Case> {
@@ -30,6 +30,10 @@ pub fn select<'a>(suites: &'a [Suite], options: &Options) -> Vec<&'a Case> {
 
 /// Why a variant does not apply to this target, or `None` when it runs.
 pub fn skip_reason(case: &Case, variant: &Variant, prepared: &Prepared) -> Option<String> {
+    if prepared.world.target.mint.is_some() && !meets_a_resource(case) {
+        let why = "oauthspec is the issuer: this case is about an authorization server";
+        return Some(why.to_owned());
+    }
     let missing: Vec<&String> = case
         .needs
         .iter()
@@ -43,6 +47,20 @@ pub fn skip_reason(case: &Case, variant: &Variant, prepared: &Prepared) -> Optio
         .find(|(capability, _)| capability == *first)
         .map_or_else(|| enabling(first), |(_, reason)| reason.clone());
     Some(format!("needs {first}: {why}"))
+}
+
+/// Whether what a case judges happens at a resource server.
+fn meets_a_resource(case: &Case) -> bool {
+    case.steps.iter().any(|step| {
+        let at = step.at.as_deref().unwrap_or_default();
+        let there = match step.verb {
+            Verb::Call => true,
+            Verb::Http | Verb::Discover => at.starts_with("resource"),
+            _ => false,
+        };
+        let judged = step.vary || step.expect.refuses() || !step.expect.check.is_empty();
+        there && (judged || !step.change.is_empty())
+    })
 }
 
 /// What would give the target this capability.
@@ -81,6 +99,7 @@ fn enabling(need: &str) -> String {
         "device" => "no device authorization endpoint",
         "listener" => "the server is not on this machine, so it cannot reach our listener",
         "pages" => "the login shows no page",
+        "issuer_key" => "the issuer's key is not ours: see [mint] in docs/targets.md",
         "rs" => "no [resource.NAME] in the target file",
         _ => "the server does not announce it",
     }

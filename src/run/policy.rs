@@ -68,7 +68,7 @@ pub fn read_out(prepared: &Prepared, cases: &[CaseReport]) -> Vec<PolicyLine> {
         );
     }
     // Without a grant nothing was seen of them.
-    if prepared.has("login") {
+    if prepared.has("login") && prepared.world.target.mint.is_none() {
         let jwt = prepared.has("jwt");
         say(
             "access tokens",

@@ -7,10 +7,12 @@ use serde_json::Value;
 
 use super::Options;
 use crate::exit::Exit;
+use crate::flow::audience::side_by_side;
+use crate::flow::issuer::Issuer;
 use crate::flow::listener::Listener;
 use crate::flow::{Answer, Scene, World, discover, register};
 use crate::suite::model::{Change, Expect, Step, User, Verb};
-use crate::target::model::{ClientAuth, Driver, Endpoints, Target};
+use crate::target::model::{ClientAuth, Driver, Endpoints, Resource, Target};
 use crate::transport::redact::Secrets;
 use crate::transport::{AllowList, Reply, Request, Transport};
 
@@ -66,13 +68,19 @@ impl Failure {
 pub async fn prepare(target: Target, options: &Options) -> Result<Prepared, Failure> {
     let mut world = connect(target, options)?;
     let mut warnings = Vec::new();
-    let reached = read_metadata(&mut world, &mut warnings).await;
+    let minted = world.target.mint.is_some();
+    let reached = if minted {
+        open_issuer(&mut world).await?;
+        Ok(None)
+    } else {
+        read_metadata(&mut world, &mut warnings).await
+    };
     let metadata_missing = match reached {
         Err(reason) if options.despite_preflight => Some(reason),
         Err(reason) => return Err(Failure::Unreachable(reason)),
         Ok(missing) => missing,
     };
-    let given = world.target.login.driver == Driver::Tokens;
+    let given = world.target.login.driver.brings_tokens();
     if given {
         // Nothing may be asked of the authorization server in the name of the given tokens.
         world.endpoints = Endpoints {
@@ -87,11 +95,7 @@ pub async fn prepare(target: Target, options: &Options) -> Result<Prepared, Fail
             "no token endpoint is known ({why}); check the issuer's spelling, or write it under [endpoints] in the target file"
         )));
     }
-    if world
-        .transport
-        .allow()
-        .contains_loopback(&world.target.issuer)
-    {
+    if near(&world) {
         world.listener = Listener::start(world.key.public_jwks().to_string())
             .await
             .ok();
@@ -118,6 +122,37 @@ pub async fn prepare(target: Target, options: &Options) -> Result<Prepared, Fail
     }
 }
 
+/// Whether the tested servers are on this machine, so that they can reach a listener of ours.
+fn near(world: &World) -> bool {
+    let target = &world.target;
+    let place = match (&target.mint, target.resources.first()) {
+        (Some(_), Some(resource)) => resource.url.as_str(),
+        _ => target.issuer.as_str(),
+    };
+    world.transport.allow().contains_loopback(place)
+}
+
+/// Where oauthspec is the issuer: its key is the one to know, and its documents are served when the target file says so.
+///
+/// # Errors
+/// The issuer's port cannot be had.
+pub(crate) async fn open_issuer(world: &mut World) -> Result<(), Failure> {
+    let Some(mint) = &world.target.mint else {
+        return Ok(());
+    };
+    world.jwks = mint.signer.public_jwks();
+    if let (true, Some(jwks)) = (mint.serve, &world.jwks) {
+        let issuer = &world.target.issuer;
+        let served = Issuer::serve(issuer, jwks).await.map_err(|why| {
+            Failure::Configuration(format!(
+                "the issuer's documents cannot be served at {issuer}: {why}; end what listens there, or choose another port"
+            ))
+        })?;
+        world.issuer = Some(served);
+    }
+    Ok(())
+}
+
 /// Finds out what a connected target with its clients can do, and whether the correct flow works.
 pub(crate) async fn look(prepared: &mut Prepared, bound: Duration) {
     prepared.capabilities = prepared.world.static_capabilities();
@@ -131,7 +166,9 @@ pub(crate) async fn look(prepared: &mut Prepared, bound: Duration) {
 /// # Errors
 /// What the configuration forbids.
 pub(crate) fn connect(target: Target, options: &Options) -> Result<World, Failure> {
-    let mut urls: Vec<String> = vec![target.issuer.clone()];
+    // The issuer that we are is not contacted.
+    let mut urls: Vec<String> = Vec::new();
+    urls.extend(target.mint.is_none().then(|| target.issuer.clone()));
     let endpoints = &target.endpoints;
     for endpoint in [
         &endpoints.authorization,
@@ -193,10 +230,12 @@ pub(crate) fn connect(target: Target, options: &Options) -> Result<World, Failur
         transport,
         metadata: None,
         metadata_url: None,
+        resource_documents: std::collections::BTreeMap::new(),
         jwks: None,
         key: jose::SigningKey::generate(jose::Alg::ES256),
         canary: format!("oz{}", jose::random_token(6).replace(['-', '_'], "x")),
         listener: None,
+        issuer: None,
         secrets,
         keep_evidence: options.keep_evidence,
         race_rounds: 5,
@@ -437,30 +476,45 @@ async fn look_at_registration(prepared: &mut Prepared) {
 async fn look_at_documents(prepared: &mut Prepared) {
     let world = &prepared.world;
     let mut found = Vec::new();
-    let mut places = Vec::new();
-    if let Some(place) = discover::places(&world.target.issuer, "openid").first() {
-        places.push(("openid", place.clone()));
+    let first = discover::places(&world.target.issuer, "openid");
+    if world.target.mint.is_none()
+        && let Some(place) = first.first()
+        && document(world, place).await.is_some()
+    {
+        found.push("openid".to_owned());
     }
-    let resource = world
+    let mut documents = std::collections::BTreeMap::new();
+    for (number, resource) in world
         .target
         .resources
-        .first()
-        .and_then(|resource| resource.id.clone());
-    if let Some(place) =
-        resource.and_then(|id| discover::places(&id, "resource").into_iter().next())
+        .iter()
+        .take(MOST_RESOURCES)
+        .enumerate()
     {
-        places.push(("prm", place));
-    }
-    for (capability, place) in places {
-        let recorded = world.transport.send(Request::get(place)).await;
-        if recorded
-            .reply
-            .is_ok_and(|reply| reply.status == 200 && reply.json().is_some())
-        {
-            found.push(capability.to_owned());
+        let id = resource.id.as_deref();
+        let place = id.and_then(|id| discover::places(id, "resource").into_iter().next());
+        let Some(place) = place else { continue };
+        if let Some(object) = document(world, &place).await {
+            if number == 0 {
+                found.push("prm".to_owned());
+            }
+            let own = object.get("resource").and_then(Value::as_str);
+            let own = own.unwrap_or("(none)").chars().take(200).collect();
+            documents.insert(resource.name.clone(), own);
         }
     }
     prepared.capabilities.extend(found);
+    prepared.world.resource_documents = documents;
+}
+
+/// The resources whose documents are read.
+const MOST_RESOURCES: usize = 16;
+
+/// The JSON object at this place.
+async fn document(world: &World, place: &str) -> Option<serde_json::Map<String, Value>> {
+    let recorded = world.transport.send(Request::get(place)).await;
+    let reply = recorded.reply.ok()?;
+    reply.json().filter(|_| reply.status == 200)
 }
 
 /// A correct step with nothing special.
@@ -576,19 +630,13 @@ async fn walk(
             .await
             .clone();
         if called.answer != Answer::Success {
-            return Err(format!(
-                "the resource probe `{} {}` with a fresh token {}; the token was asked for resource {}, scope {}. \
-                 Correct the probe, its `id` or its `scope` in the target file",
-                resource.method,
-                resource.url,
-                called.answer.words(),
-                resource.id.as_deref().unwrap_or("(none)"),
-                outcome.field("requested_scope").unwrap_or("(none)"),
-            ));
+            let scope = outcome.field("requested_scope").unwrap_or("(none)");
+            let said = refused_at_its_own(world, resource, &called.answer, scope);
+            return Err(said + &side_by_side(scene, &called).await);
         }
         found.push("rs".into());
         if resource.id.is_some() {
-            if resource_supported(world, scene, &token).await {
+            if world.target.mint.is_some() || resource_supported(world, scene, &token).await {
                 found.push("resource".into());
             } else {
                 reasons.push((
@@ -619,6 +667,30 @@ async fn walk(
         }
     }
     Ok(())
+}
+
+/// A fresh token that its own resource server refuses: what may differ, and where to mend it.
+fn refused_at_its_own(world: &World, resource: &Resource, answer: &Answer, scope: &str) -> String {
+    let probe = format!("`{} {}`", resource.method, resource.url);
+    match &world.target.mint {
+        Some(mint) => format!(
+            "the resource probe {probe} with a token of ours {}; it says iss {}, scope {scope}, typ {}, alg {}, kid {}. \
+             Correct what its resource server does not expect: the issuer, `id` and `scope` of [resource.{}], or [mint]; \
+             and let the resource server trust this issuer's key",
+            answer.words(),
+            world.target.issuer,
+            mint.typ,
+            mint.signer.alg(),
+            mint.signer.kid().unwrap_or("(none)"),
+            resource.name,
+        ),
+        None => format!(
+            "the resource probe {probe} with a fresh token {}; the token was asked for resource {}, scope {scope}. \
+             Correct the probe, its `id` or its `scope` in the target file",
+            answer.words(),
+            resource.id.as_deref().unwrap_or("(none)"),
+        ),
+    }
 }
 
 /// A server may leave JWT access tokens to whoever verifies them, and introspect others only. It says so with

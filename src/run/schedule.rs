@@ -376,7 +376,9 @@ fn report(case: &Case, variants: Vec<VariantReport>, duration_ms: u64) -> CaseRe
         .unwrap_or(Verdict::Skipped);
     let worst = variants.iter().find(|variant| variant.verdict == verdict);
     let reason = worst.map_or_else(String::new, |worst| {
-        if worst.name.is_empty() {
+        // What holds for every variant is the case's own reason.
+        let common = variants.iter().all(|own| own.reason == worst.reason);
+        if worst.name.is_empty() || (common && verdict == Verdict::Skipped) {
             worst.reason.clone()
         } else {
             format!("{}: {}", worst.name, worst.reason)

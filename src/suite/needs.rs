@@ -143,9 +143,12 @@ impl Lint<'_> {
             }
         }
         if let (Some(forge), Some(span)) = (&change.change.forge, &change.forge)
-            && forge.starts_with("jwt.")
+            && forge.contains('.')
         {
             add("jwt", span);
+            if forge.starts_with("signed.") {
+                add("issuer_key", span);
+            }
             if words::LISTENER_FORGES.contains(&forge.as_str()) {
                 add("listener", span);
             }

@@ -76,6 +76,7 @@ pub const CAPABILITIES: &[&str] = &[
     "mcp",
     "listener",
     "pages",
+    "issuer_key",
     "user.b",
 ];
 

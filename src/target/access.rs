@@ -385,7 +385,7 @@ impl Pieces<'_> {
 }
 
 /// A TOML value as JSON; dates become their text.
-fn json(value: &DeValue<'_>) -> serde_json::Value {
+pub(super) fn json(value: &DeValue<'_>) -> serde_json::Value {
     match value {
         DeValue::String(text) => text.to_string().into(),
         DeValue::Boolean(flag) => (*flag).into(),

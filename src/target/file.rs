@@ -39,6 +39,55 @@ pub struct TargetFile {
     pub params: Option<BTreeMap<String, String>>,
     /// How to get there, when it is not the plain way.
     pub network: Option<NetworkFile>,
+    /// oauthspec is the issuer: it makes the access tokens, and only resource servers are tested.
+    pub mint: Option<MintFile>,
+}
+
+/// The issuer that the resource servers trust, in our hands.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct MintFile {
+    /// The issuer's private key as PKCS#8 PEM; with `alg = "HS256"` the shared secret.
+    pub key: Option<SecretFile>,
+    /// Publish metadata and key set at the port of the issuer, which is on loopback; without `key`, with a key of this run.
+    pub serve: Option<bool>,
+    /// The algorithm; follows the key when left out, `ES256` without one.
+    pub alg: Option<AlgFile>,
+    /// The key's identifier; its thumbprint (RFC 7638) when left out, none for a secret.
+    pub kid: Option<String>,
+    /// The type of a valid access token; `at+jwt` when left out.
+    pub typ: Option<String>,
+    /// How long a token lives: `5m` when left out.
+    pub lifetime: Option<String>,
+    /// Further claims of a valid token, and other values for `sub`, `aud` and `client_id`.
+    pub claims: Option<BTreeMap<String, serde_json::Value>>,
+}
+
+/// Signature algorithms (RFC 7518 §3.1, RFC 8037 §3.1).
+#[derive(JsonSchema)]
+pub enum AlgFile {
+    /// HMAC with SHA-256.
+    HS256,
+    /// ECDSA on P-256.
+    ES256,
+    /// ECDSA on P-384.
+    ES384,
+    /// ECDSA on P-521.
+    ES512,
+    /// RSA PKCS#1 v1.5 with SHA-256.
+    RS256,
+    /// RSA PKCS#1 v1.5 with SHA-384.
+    RS384,
+    /// RSA PKCS#1 v1.5 with SHA-512.
+    RS512,
+    /// RSA-PSS with SHA-256.
+    PS256,
+    /// RSA-PSS with SHA-384.
+    PS384,
+    /// RSA-PSS with SHA-512.
+    PS512,
+    /// Ed25519.
+    EdDSA,
 }
 
 /// How to get to the target.

@@ -112,6 +112,7 @@ pub fn from_issuer(issuer: &str) -> Result<Target, Diagnostics> {
         hosts: Vec::new(),
         network: crate::transport::Network::default()
             .with_environment(&|name| std::env::var(name).ok()),
+        mint: None,
     })
 }
 

@@ -4,7 +4,7 @@
 const SECRET_WORDS: &[&str] = &["secret", "password", "passphrase"];
 
 /// The text with every quoted value that may be a secret replaced by as many `*`, so that all places
-/// stay where they are: values of keys that sound like secrets, and whatever a user logs in with. What
+/// stay where they are: values of keys that sound like secrets, whatever a user logs in with, and the issuer's key. What
 /// only says where a secret is (`env`, `file`) stays readable. A doubtful line is blotted out.
 pub(super) fn mask(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -27,7 +27,7 @@ pub(super) fn mask(text: &str) -> String {
         let trimmed = line.trim_start();
         if trimmed.starts_with('[') {
             let name = trimmed.trim_start_matches(['[', ' ', '"', '\'']);
-            user = name.starts_with("user");
+            user = name.starts_with("user") || name.starts_with("mint");
             out.push_str(line);
             continue;
         }

@@ -5,6 +5,7 @@ pub mod file;
 pub mod init;
 pub mod load;
 mod mask;
+mod mint;
 pub mod model;
 mod read;
 pub mod reference;

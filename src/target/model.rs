@@ -1,6 +1,7 @@
 //! A target, ready to be tested. Authors see `docs/targets.md`; [`super::load`] reads the file.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
@@ -37,6 +38,23 @@ pub struct Target {
     pub hosts: Vec<String>,
     /// How to get there: proxy, certificates, addresses.
     pub network: crate::transport::Network,
+    /// How oauthspec makes access tokens itself, where no authorization server takes part.
+    pub mint: Option<Mint>,
+}
+
+/// The issuer that the resource servers trust, in our hands.
+#[derive(Debug, Clone)]
+pub struct Mint {
+    /// Signs as the issuer.
+    pub signer: Arc<jose::Signer>,
+    /// Whether its metadata and key set are served at the issuer's port.
+    pub serve: bool,
+    /// The `typ` of a valid access token (RFC 9068 §2.1).
+    pub typ: String,
+    /// How long a token lives.
+    pub lifetime: Duration,
+    /// Further claims of a valid token, and other values for `sub`, `aud`, `client_id`.
+    pub claims: serde_json::Map<String, serde_json::Value>,
 }
 
 /// A client of the target.
@@ -173,7 +191,7 @@ impl Login {
         };
         match self.driver {
             Driver::Hook | Driver::Manual => true,
-            Driver::Tokens | Driver::None => false,
+            Driver::Tokens | Driver::Mint | Driver::None => false,
             Driver::Form | Driver::Json | Driver::Browser => self.steps.iter().any(by_step),
         }
     }
@@ -203,12 +221,14 @@ pub enum Driver {
     Manual,
     /// Nobody logs in: access tokens are given.
     Tokens,
+    /// Nobody logs in: oauthspec signs access tokens itself. Not written as a driver: `[mint]` says it.
+    Mint,
     /// The server asks nobody: it approves by itself.
     None,
 }
 
 impl Driver {
-    /// Every driver.
+    /// Every driver that a target file may name.
     pub const ALL: [Driver; 7] = [
         Driver::Form,
         Driver::Json,
@@ -219,6 +239,11 @@ impl Driver {
         Driver::None,
     ];
 
+    /// Whether tokens come from elsewhere, so that no authorization server is asked for any.
+    pub fn brings_tokens(self) -> bool {
+        matches!(self, Driver::Tokens | Driver::Mint)
+    }
+
     /// The word in a target file.
     pub fn word(self) -> &'static str {
         match self {
@@ -228,6 +253,7 @@ impl Driver {
             Driver::Hook => "hook",
             Driver::Manual => "manual",
             Driver::Tokens => "tokens",
+            Driver::Mint => "mint",
             Driver::None => "none",
         }
     }

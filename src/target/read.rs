@@ -9,7 +9,7 @@ use toml::de::DeValue;
 use url::Url;
 
 use super::file::{
-    ClientFile, EndpointsFile, IntrospectionFile, LoginFile, LoginStepFile, NetworkFile,
+    ClientFile, EndpointsFile, IntrospectionFile, LoginFile, LoginStepFile, MintFile, NetworkFile,
     PolicyFile, RarFile, ResourceFile, SourceFile, TargetFile,
 };
 use super::load::{DEFAULT_PROFILE, Surroundings, is_loopback, issuer_url, silent};
@@ -34,6 +34,7 @@ pub(super) struct Shapes {
     pub introspection: Shape,
     pub rar: Shape,
     pub network: Shape,
+    pub mint: Shape,
 }
 
 pub(super) static SHAPES: LazyLock<Shapes> = LazyLock::new(|| Shapes {
@@ -48,6 +49,7 @@ pub(super) static SHAPES: LazyLock<Shapes> = LazyLock::new(|| Shapes {
     introspection: Shape::of::<IntrospectionFile>(),
     rar: Shape::of::<RarFile>(),
     network: Shape::of::<NetworkFile>(),
+    mint: Shape::of::<MintFile>(),
 });
 
 /// Reads the pieces of one file.
@@ -69,7 +71,8 @@ impl Pieces<'_> {
         let users = self.users(root);
         let base = issuer.as_ref().map(|(_, url)| url);
         let resources = self.resources(root, base, &rar);
-        let login = self.login(root, &users, &resources);
+        let mut login = self.login(root, &users, &resources);
+        let mint = self.mint(root, base, &mut login);
         let policy = self.policy(root, &rar);
         let endpoints = self.endpoints(root, base);
         let introspection_client = self.introspection(root, &clients);
@@ -97,6 +100,7 @@ impl Pieces<'_> {
             params,
             hosts,
             network: self.network(root),
+            mint,
         })
     }
 
@@ -456,14 +460,17 @@ impl Pieces<'_> {
     }
 }
 
-/// The clients; with given tokens and none, the one the tokens were issued to.
+/// The clients; where tokens are brought and none is named, the one they were issued to.
 fn acting(clients: Vec<(Span, Client)>, login: &Login) -> Vec<Client> {
     let mut clients: Vec<Client> = clients.into_iter().map(|(_, client)| client).collect();
-    if clients.is_empty() && login.driver == Driver::Tokens {
+    if clients.is_empty() && login.driver.brings_tokens() {
         clients.push(Client {
             name: "a".to_owned(),
             register: false,
-            id: Some("given".to_owned()),
+            id: Some(match login.driver {
+                Driver::Mint => "oauthspec".to_owned(),
+                _ => "given".to_owned(),
+            }),
             secret: None,
             auth: ClientAuth::None,
             kind: ClientKind::Public,

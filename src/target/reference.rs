@@ -86,6 +86,7 @@ pub fn target(facts: &Facts) -> Target {
         params: Vec::new(),
         hosts: Vec::new(),
         network: crate::transport::Network::default(),
+        mint: None,
     }
 }
 

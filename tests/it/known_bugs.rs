@@ -69,3 +69,27 @@ async fn a_plain_challenge_is_red_in_node_oauth_5_2_1_and_not_in_5_3_0() {
         assert!(green.verdict < Verdict::Fail, "{id}: {}", green.reason);
     }
 }
+
+/// CVE-2025-30144: an array that contains the trusted issuer was taken for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cve_2025_30144_is_red_in_fast_jwt_5_0_5_and_green_in_5_0_6() {
+    let chosen = ["rs.issuer-exact"];
+    let Some(bad) = judged("fast-jwt", "5.0.5", &chosen).await else {
+        return;
+    };
+    let red = find(&bad, "rs.issuer-exact");
+    assert_eq!(red.verdict, Verdict::Fail, "{}", red.reason);
+    // It is the array, and no other issuer; the same call with the untouched token stands beside it.
+    let failed: Vec<&str> = red
+        .variants
+        .iter()
+        .filter(|one| one.verdict == Verdict::Fail && !one.control.is_empty())
+        .map(|one| one.name.as_str())
+        .collect();
+    assert_eq!(failed, ["array", "array-first"], "{}", red.reason);
+    let Some(good) = judged("fast-jwt", "5.0.6", &chosen).await else {
+        return;
+    };
+    let green = find(&good, "rs.issuer-exact");
+    assert_eq!(green.verdict, Verdict::Pass, "{}", green.reason);
+}

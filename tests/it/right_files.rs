@@ -105,7 +105,7 @@ fn a_case_without_each_has_one_unnamed_variant() {
 #[test]
 fn a_target_may_use_every_key_of_its_schema() {
     let text = read("fixtures/right/target.toml");
-    let more = read("fixtures/right/target-json.toml");
+    let more = read("fixtures/right/target-json.toml") + &read("fixtures/right/target-mint.toml");
     for key in keys("target") {
         let used = [text.as_str(), &more].join("\n");
         let used = used.split(|c: char| !(c.is_alphanumeric() || c == '_'));
@@ -194,6 +194,23 @@ fn a_login_by_api_and_a_network_are_read() {
 }
 
 #[test]
+fn a_target_whose_issuer_we_are_is_read() {
+    let loaded = load_target("mint.toml", &read("fixtures/right/target-mint.toml"));
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    let target = loaded.target;
+    assert_eq!(target.login.driver, Driver::Mint);
+    assert_eq!(target.clients[0].id.as_deref(), Some("oauthspec"));
+    let mint = target.mint.unwrap();
+    assert_eq!(
+        (mint.signer.alg(), mint.signer.kid()),
+        ("RS256", Some("one"))
+    );
+    assert!(mint.serve);
+    assert_eq!(mint.lifetime, Duration::from_secs(120));
+    assert_eq!(mint.claims["tenant"]["id"], 7);
+}
+
+#[test]
 fn the_examples_in_the_documents_load() {
     let targets = read("docs/targets.md");
     load_target("docs.toml", block(&targets));
@@ -207,6 +224,9 @@ fn the_examples_in_the_documents_load() {
         "docs-login.toml",
         &login.replace("$user.email", "$user.username"),
     );
+    // The last one is a target whose issuer we are; its key is made elsewhere.
+    let minted = targets.split("## A resource server alone").nth(1).unwrap();
+    load_target("docs-mint.toml", nth_block(minted, 1));
     let suites = read("docs/suites.md");
     let known = Known {
         checks: &[],

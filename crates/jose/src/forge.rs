@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Alg, Claims, Jwks, SigningKey, Token,
+    Alg, Claims, Jwks, Signer, SigningKey, Token,
     hash::{base64url, random_token},
     jwks::{der, der_uint},
     token::sign_hs256,
@@ -18,6 +18,8 @@ pub struct Context<'a> {
     pub attacker: &'a SigningKey,
     /// The base URL of a listener of ours, for `jku`, `x5u` and `iss`.
     pub listener: Option<&'a str>,
+    /// What the issuer signs with, where it was handed over: the `signed.` forgeries need it.
+    pub issuer: Option<&'a Signer>,
 }
 
 /// The forgery makes no sense for this token; the text says why.
@@ -25,7 +27,7 @@ pub struct Context<'a> {
 #[error("{0}")]
 pub struct NotApplicable(pub String);
 
-fn not<T>(why: impl Into<String>) -> Result<T, NotApplicable> {
+pub(crate) fn not<T>(why: impl Into<String>) -> Result<T, NotApplicable> {
     Err(NotApplicable(why.into()))
 }
 
@@ -85,6 +87,29 @@ forgeries! {
     RsaZero "jwt.rsa-zero" "The RSA signature is the number 0.";
     RsaOne "jwt.rsa-one" "The RSA signature is the number 1.";
     AlgFamilySwapped "jwt.alg-family-swapped" "`alg` names another algorithm of the same family; the signature is the old one.";
+    SignedIssOther "signed.iss-other" "`iss` is another issuer; signed by the trusted one's key.";
+    SignedIssArray "signed.iss-array" "`iss` is an array: another issuer, then the trusted one; validly signed.";
+    SignedIssArrayFirst "signed.iss-array-first" "`iss` is an array: the trusted issuer, then another one; validly signed.";
+    SignedIssMissing "signed.iss-missing" "There is no `iss`; validly signed.";
+    SignedIssExtended "signed.iss-extended" "`iss` begins with the trusted issuer and goes on; validly signed.";
+    SignedIssSlash "signed.iss-slash" "`iss` is the trusted issuer with a slash more (or less); validly signed.";
+    SignedAudOther "signed.aud-other" "`aud` is another resource; validly signed.";
+    SignedAudMissing "signed.aud-missing" "There is no `aud`; validly signed.";
+    SignedAudEmpty "signed.aud-empty" "`aud` is an empty array; validly signed.";
+    SignedAudExtended "signed.aud-extended" "`aud` begins with the resource and goes on; validly signed.";
+    SignedAudClient "signed.aud-client" "`aud` is the client, as in an ID token; validly signed.";
+    SignedExpPast "signed.exp-past" "`exp` was an hour ago; validly signed.";
+    SignedExpMissing "signed.exp-missing" "There is no `exp`; validly signed.";
+    SignedExpText "signed.exp-text" "`exp` was an hour ago, and is a date as text; validly signed.";
+    SignedExpNull "signed.exp-null" "`exp` is null; validly signed.";
+    SignedExpArray "signed.exp-array" "`exp` is an array of a past and a future time; validly signed.";
+    SignedNbfFuture "signed.nbf-future" "`nbf` is in an hour; validly signed.";
+    SignedNbfText "signed.nbf-text" "`nbf` is in an hour, and is a date as text; validly signed.";
+    SignedTypMissing "signed.typ-missing" "There is no `typ`; validly signed.";
+    SignedTypJwt "signed.typ-jwt" "`typ` is JWT, as in an ID token; validly signed.";
+    SignedTypLogout "signed.typ-logout" "`typ` is logout+jwt; validly signed.";
+    SignedCritUnknown "signed.crit-unknown" "`crit` names an extension nobody knows; validly signed.";
+    SignedNested "signed.nested" "The payload is a token as text, in place of claims (RFC 7519 §5.2); both are validly signed.";
     IssEditedToListener "jwt.iss-edited-to-listener" "`iss` is a listener of ours; the signature is the old one.";
 }
 
@@ -132,6 +157,11 @@ impl Forge {
             alg: token.header_str("alg").and_then(Alg::parse),
             token,
         };
+        if let Some(issuer) = context.issuer
+            && let Some(signed) = crate::signed::apply(self, text, &parts.token, issuer)
+        {
+            return signed;
+        }
         let input = parts.token.signing_input.as_str();
         let listener = || {
             context
@@ -281,6 +311,7 @@ impl Forge {
             | Forge::Append
             | Forge::Oversize
             | Forge::Empty => unreachable!("handled by apply"),
+            _ => not("the issuer's key is not known"),
         }
     }
 }
@@ -453,13 +484,16 @@ mod tests {
     }
 
     fn real(alg: Alg) -> (String, Value) {
-        let key = SigningKey::generate(alg);
-        let claims = json!({"iss": "https://as.example", "sub": "alice", "aud": "https://a.example", "exp": 1_900_000_000u64, "scope": "read"});
+        let (token, signer) = issued(alg);
+        (token, signer.public_jwks().unwrap())
+    }
+
+    fn issued(alg: Alg) -> (String, Signer) {
+        let key = Signer::Key(SigningKey::generate(alg));
+        let claims = json!({"iss": "https://as.example", "sub": "alice", "aud": "https://a.example", "client_id": "c", "exp": 1_900_000_000u64, "scope": "read"});
         let header = json!({"typ": "at+jwt"});
-        (
-            key.sign(header.as_object().unwrap(), claims.as_object().unwrap()),
-            key.public_jwks(),
-        )
+        let token = key.sign(header.as_object().unwrap(), claims.as_object().unwrap());
+        (token, key)
     }
 
     #[test]
@@ -478,13 +512,15 @@ mod tests {
         let attacker = SigningKey::generate(Alg::ES256);
         let mut applied = HashSet::new();
         for alg in [Alg::ES256, Alg::RS256, Alg::EdDSA] {
-            let (token, jwks) = real(alg);
+            let (token, signer) = issued(alg);
+            let jwks = signer.public_jwks().unwrap();
             let set = Jwks::from_json(&jwks).unwrap();
             verify(&token, &set, &[alg]).unwrap();
             let context = Context {
                 jwks: Some(&jwks),
                 attacker: &attacker,
                 listener: Some("http://127.0.0.1:9/"),
+                issuer: Some(&signer),
             };
             for forge in Forge::ALL {
                 let Ok(forged) = forge.apply(&token, &context) else {
@@ -492,8 +528,12 @@ mod tests {
                 };
                 applied.insert(forge.name());
                 assert_ne!(meaning(&forged), meaning(&token), "{} {alg}", forge.name());
-                assert!(
-                    verify(&forged, &set, Alg::ALL).is_err(),
+                // What the issuer has signed is refused for what it says, not for its signature.
+                let only_says = forge.name().starts_with("signed.")
+                    && !matches!(forge, Forge::SignedCritUnknown | Forge::SignedNested);
+                assert_eq!(
+                    verify(&forged, &set, Alg::ALL).is_ok(),
+                    only_says,
                     "{} {alg}",
                     forge.name()
                 );
@@ -509,13 +549,14 @@ mod tests {
             jwks: None,
             attacker: &attacker,
             listener: None,
+            issuer: None,
         };
         let opaque = random_token(24);
         for forge in Forge::ALL {
             let outcome = forge.apply(&opaque, &context);
             assert_eq!(
                 outcome.is_ok(),
-                !forge.name().starts_with("jwt."),
+                !forge.name().contains('.'),
                 "{}",
                 forge.name()
             );
@@ -537,6 +578,7 @@ mod tests {
             jwks: None,
             attacker: &attacker,
             listener: None,
+            issuer: None,
         };
         assert_eq!(
             Forge::Es256Zero.apply(&token, &context).unwrap_err().0,
@@ -560,6 +602,7 @@ mod tests {
             jwks: Some(&jwks),
             attacker: &attacker,
             listener: None,
+            issuer: None,
         };
         let key = Jwks::from_json(&jwks).unwrap().keys()[0].clone();
         let pem = Forge::Hs256PublicPem.apply(&token, &context).unwrap();
@@ -576,6 +619,7 @@ mod tests {
             jwks: Some(&jwks),
             attacker: &attacker,
             listener: None,
+            issuer: None,
         };
         let forged = Token::parse(
             &Forge::ForeignKeyEmbeddedJwk
@@ -608,6 +652,7 @@ mod tests {
             jwks: Some(&jwks),
             attacker: &attacker,
             listener: None,
+            issuer: None,
         };
         let forged = Token::parse(&Forge::Es256Der.apply(&token, &context).unwrap()).unwrap();
         let part =

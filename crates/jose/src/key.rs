@@ -1,4 +1,4 @@
-//! Private keys, made at run time and never written down.
+//! Private keys, made at run time and never written down (or handed over: see `signer`).
 
 use aws_lc_rs::{
     rand::SystemRandom,
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{Alg, Claims, Jwk, hash::base64url};
 
-enum Pair {
+pub(crate) enum Pair {
     Ec(EcdsaKeyPair),
     Ed(Ed25519KeyPair),
     Rsa(RsaKeyPair),
@@ -47,6 +47,11 @@ impl SigningKey {
         } else {
             Pair::Ed(Ed25519KeyPair::generate().expect("Ed25519 key generation needs random bytes"))
         };
+        SigningKey::with_pair(alg, pair)
+    }
+
+    /// A key pair under its thumbprint.
+    pub(crate) fn with_pair(alg: Alg, pair: Pair) -> SigningKey {
         let mut key = SigningKey {
             alg,
             kid: String::new(),
@@ -137,6 +142,11 @@ impl SigningKey {
 
     /// A compact JWS. `alg` and `kid` are added to the header unless it names them itself.
     pub fn sign(&self, header: &Map<String, Value>, claims: &Claims) -> String {
+        self.sign_payload(header, Value::Object(claims.clone()).to_string().as_bytes())
+    }
+
+    /// The same for any payload (RFC 7515 §3).
+    pub(crate) fn sign_payload(&self, header: &Map<String, Value>, payload: &[u8]) -> String {
         let mut full = Map::new();
         full.insert("alg".into(), self.alg.name().into());
         full.insert("kid".into(), self.kid.clone().into());
@@ -144,7 +154,7 @@ impl SigningKey {
         let input = format!(
             "{}.{}",
             base64url(Value::Object(full).to_string()),
-            base64url(Value::Object(claims.clone()).to_string())
+            base64url(payload)
         );
         let signature = base64url(self.sign_bytes(input.as_bytes()));
         format!("{input}.{signature}")

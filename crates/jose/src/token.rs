@@ -126,13 +126,23 @@ pub fn verify(token: &str, jwks: &Jwks, algs: &[Alg]) -> Result<Claims, Error> {
 
 /// A compact JWS signed with HMAC-SHA-256 and `secret`; `alg` is set unless the header names one itself.
 pub fn sign_hs256(header: &Map<String, Value>, claims: &Claims, secret: &[u8]) -> String {
+    let payload = Value::Object(claims.clone()).to_string();
+    sign_hs256_payload(header, payload.as_bytes(), secret)
+}
+
+/// The same for any payload (RFC 7515 §3).
+pub(crate) fn sign_hs256_payload(
+    header: &Map<String, Value>,
+    payload: &[u8],
+    secret: &[u8],
+) -> String {
     let mut full = Map::new();
     full.insert("alg".into(), "HS256".into());
     full.extend(header.clone());
     let input = format!(
         "{}.{}",
         base64url(Value::Object(full).to_string()),
-        base64url(Value::Object(claims.clone()).to_string())
+        base64url(payload)
     );
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), input.as_bytes());
     format!("{input}.{}", base64url(tag))
