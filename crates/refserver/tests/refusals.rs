@@ -252,6 +252,7 @@ async fn every_forged_token_is_refused_at_both_resource_servers() {
         jwks: Some(&jwks),
         attacker: &attacker,
         listener: Some("http://127.0.0.1:9"),
+        issuer: None,
     };
     for (resource, path) in [("a", "/a/items"), ("b", "/b/items")] {
         let token = t

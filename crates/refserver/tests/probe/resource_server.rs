@@ -20,6 +20,7 @@ async fn forged(t: &Target, forge: Forge, listener: Option<&str>) -> u16 {
         jwks: Some(&jwks),
         attacker: &attacker,
         listener,
+        issuer: None,
     };
     let forged = forge.apply(&token, &context).unwrap();
     t.call("GET", "/a/items", &forged).await.status
