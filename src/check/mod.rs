@@ -4,6 +4,7 @@
 //! file. Here every check is a row of a table: its name, and a function that looks at a [`View`] of
 //! the scene. Only `single-success` and `canary-unvisited` send or wait.
 
+mod agnicpay;
 mod answers;
 mod authorization;
 mod device;
@@ -17,6 +18,7 @@ mod race;
 mod registration;
 mod resource;
 mod rights;
+mod silence;
 #[cfg(test)]
 mod stage;
 mod token;
@@ -109,7 +111,7 @@ enum Look {
 struct Check(&'static str, Look);
 
 /// The tables of all concerns.
-const TABLES: [&[Check]; 11] = [
+const TABLES: [&[Check]; 13] = [
     metadata::CHECKS,
     resource::CHECKS,
     authorization::CHECKS,
@@ -121,6 +123,8 @@ const TABLES: [&[Check]; 11] = [
     device::CHECKS,
     general::CHECKS,
     answers::CHECKS,
+    silence::CHECKS,
+    agnicpay::CHECKS,
 ];
 
 const COUNT: usize = {

@@ -236,11 +236,24 @@ impl Waiting {
         self.registered.iter().any(|uri| leads_to(location, uri))
             || self.asked.iter().any(|asked| {
                 leads_to(location, asked)
-                    && self
-                        .registered
-                        .iter()
-                        .any(|uri| wire::redirect_uri::same_loopback(uri, asked))
+                    && self.registered.iter().any(|uri| {
+                        wire::redirect_uri::same_loopback(uri, asked) || same_localhost(uri, asked)
+                    })
             })
+    }
+}
+
+/// Whether both are the same but for the port at the name `localhost`: a server may treat the name as it must treat
+/// the addresses (OAuth 2.1 §4.1.1).
+fn same_localhost(registered: &str, asked: &str) -> bool {
+    let literal = |uri: &str| {
+        let rest = uri.strip_prefix("http://localhost")?;
+        let own = rest.is_empty() || rest.starts_with([':', '/', '?', '#']);
+        own.then(|| format!("http://127.0.0.1{rest}"))
+    };
+    match (literal(registered), literal(asked)) {
+        (Some(registered), Some(asked)) => wire::redirect_uri::same_loopback(&registered, &asked),
+        _ => false,
     }
 }
 

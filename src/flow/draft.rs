@@ -205,13 +205,14 @@ impl Draft {
     /// Sets a parameter or pseudo parameter.
     ///
     /// # Errors
-    /// A pseudo parameter or authentication method that does not exist, in words.
+    /// A pseudo parameter, encoding or authentication method that does not exist, in words.
     pub(crate) fn alter(&mut self, name: &str, values: Vec<Param>) -> Result<(), String> {
         let text = || values.first().map(Param::text).unwrap_or_default();
         match name {
             "@method" => self.method = text(),
             "@url" => self.url = text(),
             "@content-type" => self.content_type = Some(text()),
+            "@encoding" => self.choose_encoding(&text())?,
             "@authorization" => self.authorization = Some(text()),
             "@body" => self.body = Some(text()),
             "@accept" => self.headers.push(("Accept".into(), text())),
@@ -256,6 +257,15 @@ impl Draft {
             "private_key_jwt" => ClientAuth::PrivateKeyJwt,
             _ => return Err(format!("{word} is not a client authentication method")),
         });
+        Ok(())
+    }
+
+    fn choose_encoding(&mut self, word: &str) -> Result<(), String> {
+        self.encoding = match word {
+            "form" => Encoding::Form,
+            "json" => Encoding::Json,
+            _ => return Err(format!("{word} is not an encoding: form or json")),
+        };
         Ok(())
     }
 

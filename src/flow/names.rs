@@ -57,6 +57,8 @@ impl Names<'_> {
                 _ => None,
             },
             "redirect" => redirect_uri(self.client).and_then(|uri| near_miss(&uri, field)),
+            // Whoever has registered the name may use it: no miss.
+            "loopback" if field == "localhost" && registered_localhost(self.client) => None,
             "loopback" => loopback_uri(self.client).and_then(|uri| loopback_miss(&uri, field)),
             "target" => target_field(world, field),
             "resource" => world
@@ -131,6 +133,11 @@ fn loopback_uri(client: &Client) -> Option<String> {
         .iter()
         .find(|uri| uri.contains("127.0.0.1"))
         .cloned()
+}
+
+fn registered_localhost(client: &Client) -> bool {
+    let mut uris = client.redirect_uris.iter();
+    uris.any(|uri| uri.starts_with("http://localhost"))
 }
 
 fn target_field(world: &World, field: &str) -> Option<String> {

@@ -106,6 +106,7 @@ impl World {
         has("issuer_key", target.mint.is_some());
         has("listener", self.listener.is_some());
         has("deny", target.login.can_deny());
+        has("first-consent", !target.policy.consent_remembered);
         has(
             "dpop",
             metadata("dpop_signing_alg_values_supported").is_some(),

@@ -100,6 +100,10 @@ fn enabling(need: &str) -> String {
         "listener" => "the server is not on this machine, so it cannot reach our listener",
         "pages" => "the login shows no page",
         "issuer_key" => "the issuer's key is not ours: see [mint] in docs/targets.md",
+        "subject" => "nothing says whose token it is: no JWT, no ID token and no introspection",
+        "first-consent" => {
+            "the target file says consent_remembered: what a user once approved stays approved"
+        }
         "rs" => "no [resource.NAME] in the target file",
         _ => "the server does not announce it",
     }

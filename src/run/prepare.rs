@@ -551,6 +551,10 @@ async fn preflight(prepared: &mut Prepared, bound: Duration) -> Result<(), Strin
         result.map_err(|reason| scene.secrets.redact(&reason))
     };
     prepared.capabilities.extend(found);
+    let tells = ["jwt", "id_token", "introspection"];
+    if prepared.has("login") && tells.iter().any(|name| prepared.has(name)) {
+        prepared.capabilities.push("subject".into());
+    }
     // What is missing for a reason is missing, whatever the metadata says.
     prepared
         .capabilities

@@ -77,6 +77,8 @@ pub const CAPABILITIES: &[&str] = &[
     "listener",
     "pages",
     "issuer_key",
+    "subject",
+    "first-consent",
     "user.b",
 ];
 
@@ -99,6 +101,8 @@ pub(crate) const QUALIFIERS: &[&str] = &[
     "cimd",
     "mcp",
     "pages",
+    "subject",
+    "first-consent",
 ];
 
 /// Capabilities a named check may be after, so that they may stand without a step that uses them.
@@ -128,6 +132,7 @@ pub const DEVICE: &[&str] = &["request", "page", "poll"];
 pub const PSEUDO: &[&str] = &[
     "@method",
     "@content-type",
+    "@encoding",
     "@authorization",
     "@body",
     "@accept",

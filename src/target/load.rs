@@ -126,6 +126,7 @@ pub(crate) fn silent() -> Policy {
         resource_required: false,
         pkce_optional: false,
         state_required: false,
+        consent_remembered: false,
         rar: None,
         error_aliases: Vec::new(),
         times: Vec::new(),

@@ -309,6 +309,8 @@ pub struct Policy {
     pub pkce_optional: bool,
     /// Whether a request without `state` is refused.
     pub state_required: bool,
+    /// Whether a consent outlives the browser session.
+    pub consent_remembered: bool,
     /// The authorization detail sent with every authorization request, by name.
     pub rar: Option<String>,
     /// Other codes that mean the same here.

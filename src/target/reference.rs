@@ -79,6 +79,7 @@ pub fn target(facts: &Facts) -> Target {
             error_aliases: Vec::new(),
             times: Vec::new(),
             state_required: false,
+            consent_remembered: false,
         },
         endpoints: Endpoints::default(),
         introspection_client: Some(facts.introspection_client.clone()),
