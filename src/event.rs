@@ -142,6 +142,9 @@ pub struct Exchange {
     pub transport: String,
     /// A `curl` line that repeats the request (secrets replaced by shell variables).
     pub curl: String,
+    /// The same as it was, secrets and all; only with `--keep-secrets`, for files nobody else may read.
+    #[serde(skip)]
+    pub raw: Option<Box<Exchange>>,
 }
 
 /// A variant's own verdict. A case without variants has one, named `""`.

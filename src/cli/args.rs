@@ -240,6 +240,9 @@ pub struct RunArgs {
     /// Known failures, each with a reason; one that no longer fails is itself a failure
     #[arg(long, value_name = "FILE")]
     pub waivers: Option<PathBuf>,
+    /// Bring the file of --waivers in step: what no longer fails goes, what fails is added
+    #[arg(long, requires = "waivers")]
+    pub update_waivers: bool,
     /// Failures below this severity do not fail the run
     #[arg(long, value_name = "SEVERITY", default_value = "cosmetic", value_parser = parse::severity)]
     pub fail_on: Severity,
@@ -261,6 +264,9 @@ pub struct RunArgs {
     /// Go on from an interrupted run's JSON report: what it decided is taken over
     #[arg(long, value_name = "REPORT")]
     pub resume: Option<PathBuf>,
+    /// Write exchanges with their secrets into the report files, which only you may then read
+    #[arg(long)]
+    pub keep_secrets: bool,
     /// Show only failures and the summary
     #[arg(long, short)]
     pub quiet: bool,

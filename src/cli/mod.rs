@@ -22,6 +22,7 @@ mod serve;
 pub mod signals;
 mod suites;
 mod target;
+mod waivers;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -68,6 +69,10 @@ impl From<std::io::Error> for Failure {
 
 /// Runs the tool with these arguments (the first is the program's name).
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        print::error(&crash(place.as_deref()));
+    }));
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
@@ -88,6 +93,15 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     ExitCode::from(exit)
+}
+
+/// What is said of a defect of ours: its place. The message of a panic may hold what a server sent.
+fn crash(place: Option<&str>) -> String {
+    format!(
+        "this is a defect of oauthspec {} at {}; please report it with the command line",
+        env!("CARGO_PKG_VERSION"),
+        place.unwrap_or("an unknown place")
+    )
 }
 
 fn dispatch(cli: Cli) -> Result<Exit, Failure> {

@@ -15,6 +15,7 @@ use crate::suite::model::Suite;
 use super::args::RunArgs;
 use super::drive::drive;
 use super::target::Ready;
+use super::waivers::Update;
 use super::{Failure, plan, print, resume, signals, suites, target};
 
 /// Where reports go when nobody says where.
@@ -36,12 +37,23 @@ pub(super) async fn run(arguments: &RunArgs) -> Result<Exit, Failure> {
     if let Some(path) = &arguments.resume {
         options.earlier = resume::earlier(path, &ready.target)?;
     }
+    let update = arguments
+        .waivers
+        .clone()
+        .filter(|_| arguments.update_waivers)
+        .map(|path| {
+            let every = suites.iter().flat_map(|suite| &suite.cases);
+            let every = every.map(|case| case.id.clone()).collect();
+            let old = options.waivers.clone().unwrap_or_default();
+            Update::new(path, old, every, arguments.strict)
+        });
     perform(Asked {
         ready,
         suites,
         options,
         reports: &arguments.reports,
         quiet: arguments.quiet,
+        update,
     })
     .await
 }
@@ -58,6 +70,8 @@ pub(super) struct Asked<'a> {
     pub reports: &'a [Output],
     /// Only failures and the summary on the terminal.
     pub quiet: bool,
+    /// The waiver file to bring in step.
+    pub update: Option<Update>,
 }
 
 /// Runs and reports.
@@ -68,11 +82,25 @@ pub(super) async fn perform(asked: Asked<'_>) -> Result<Exit, Failure> {
         options,
         reports,
         quiet,
+        update,
     } = asked;
     let (outputs, chosen) = outputs(reports)?;
+    if options.keep_secrets
+        && outputs
+            .iter()
+            .any(|output| output.destination == Destination::Stdout)
+    {
+        return Err(Failure::usage(
+            "--keep-secrets writes files only: give the report a path instead of -",
+        ));
+    }
     let mut reports = Reports::new();
     reports.add("terminal", terminal(&outputs, quiet));
-    reports.add("reports", Box::new(Files::new(outputs.clone())));
+    let files = Files::new(outputs.clone()).keep_secrets(options.keep_secrets);
+    reports.add("reports", Box::new(files));
+    if let Some(update) = update {
+        reports.add("waivers", Box::new(update));
+    }
     let target = ready.target.clone();
     let driven = drive(
         reports,
@@ -110,6 +138,8 @@ async fn dry(arguments: &RunArgs, suites: &[Suite], options: &Options) -> Result
 
 fn options(arguments: &RunArgs) -> Result<Options, Failure> {
     let waivers = match &arguments.waivers {
+        // The first time there is no file to bring in step.
+        Some(path) if arguments.update_waivers && !path.exists() => Some(Waivers::default()),
         Some(path) => {
             Some(Waivers::load(path).map_err(|problems| Failure::usage(problems.to_string()))?)
         }
@@ -130,6 +160,7 @@ fn options(arguments: &RunArgs) -> Result<Options, Failure> {
         fail_on: arguments.fail_on,
         strict: arguments.strict,
         i_am_authorized: arguments.i_am_authorized,
+        keep_secrets: arguments.keep_secrets,
         ..Options::default()
     })
 }

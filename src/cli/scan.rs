@@ -31,6 +31,7 @@ pub(super) async fn scan(arguments: &ScanArgs) -> Result<Exit, Failure> {
         options,
         reports: &arguments.reports,
         quiet: arguments.quiet,
+        update: None,
     })
     .await
 }

@@ -10,7 +10,7 @@ use crate::event::{Exchange, Role};
 use crate::login::Browser;
 use crate::suite::model::{Change, Step, User, Verb};
 use crate::target::model::{Client, Resource};
-use crate::transport::redact::Secrets;
+use crate::transport::redact::{Redactor, Secrets};
 use crate::transport::{Recorded, Request};
 
 /// An exchange with what it was for.
@@ -298,6 +298,7 @@ impl<'w> Scene<'w> {
             return Vec::new();
         }
         let redactor = self.secrets.redactor();
+        let plain = self.world.keep_secrets.then(Redactor::none);
         self.log
             .iter()
             .enumerate()
@@ -308,7 +309,13 @@ impl<'w> Scene<'w> {
                         .is_some_and(|outcome| outcome.log.contains(&at))
                 });
                 let role = if deviates { Role::Deviation } else { role };
-                redactor.exchange(&logged.recorded, role, &logged.label, logged.to)
+                let mut exchange =
+                    redactor.exchange(&logged.recorded, role, &logged.label, logged.to);
+                if let Some(plain) = &plain {
+                    let raw = plain.exchange(&logged.recorded, role, &logged.label, logged.to);
+                    exchange.raw = Some(Box::new(raw));
+                }
+                exchange
             })
             .collect()
     }

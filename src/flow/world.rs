@@ -37,6 +37,8 @@ pub struct World {
     pub secrets: Secrets,
     /// Whether exchanges are kept for the reports.
     pub keep_evidence: bool,
+    /// Whether they are kept with their secrets too.
+    pub keep_secrets: bool,
     /// How many races are run.
     pub race_rounds: u32,
     /// What was registered and has to be removed: management URL, token, client identifier.

@@ -70,7 +70,7 @@ pub fn render(run: &Run) -> io::Result<Vec<u8>> {
         "creator": { "name": name, "version": version },
         "pages": pages,
         "entries": entries.into_iter().map(|(_, entry)| entry).collect::<Vec<_>>(),
-        "comment": format!("{}: {}; secrets are redacted", run.start.target, run.end.outcome),
+        "comment": format!("{}: {}. {}", run.start.target, run.end.outcome, run.about_secrets()),
     }});
     let mut bytes = serde_json::to_vec_pretty(&document)?;
     bytes.push(b'\n');

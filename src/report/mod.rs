@@ -47,6 +47,8 @@ pub struct Run {
     pub cases: Vec<CaseReport>,
     /// How it ended.
     pub end: RunEnd,
+    /// Whether the exchanges stand here with their secrets (`--keep-secrets`).
+    pub raw: bool,
 }
 
 impl Run {
@@ -82,7 +84,35 @@ impl Run {
                 exit_code: Exit::Interrupted.code(),
             }
         });
-        Run { start, cases, end }
+        Run {
+            start,
+            cases,
+            end,
+            raw: false,
+        }
+    }
+
+    /// The same with every exchange as it was.
+    fn with_secrets(mut self) -> Run {
+        self.raw = true;
+        let variants = self.cases.iter_mut().flat_map(|case| &mut case.variants);
+        for variant in variants {
+            for exchange in variant.evidence.iter_mut().chain(&mut variant.control) {
+                if let Some(raw) = exchange.raw.take() {
+                    *exchange = *raw;
+                }
+            }
+        }
+        self
+    }
+
+    /// What a report says about its secrets.
+    pub fn about_secrets(&self) -> &'static str {
+        if self.raw {
+            "Secrets stand here as they were sent (--keep-secrets): keep this file to yourself"
+        } else {
+            "Secrets are redacted: prefix, length and hash"
+        }
     }
 
     /// The cases that need attention, the costliest first: failures and errors, then warnings.
@@ -252,6 +282,7 @@ fn note(problems: &mut Vec<String>, name: &str, error: &io::Error) {
 /// Collects a run and writes the files when it is over.
 pub struct Files {
     outputs: Vec<Output>,
+    keep_secrets: bool,
     start: Option<RunStart>,
     cases: Vec<CaseReport>,
     end: Option<RunEnd>,
@@ -262,10 +293,17 @@ impl Files {
     pub fn new(outputs: Vec<Output>) -> Files {
         Files {
             outputs,
+            keep_secrets: false,
             start: None,
             cases: Vec::new(),
             end: None,
         }
+    }
+
+    /// Writes exchanges as they were, into files that only their owner may read.
+    pub fn keep_secrets(mut self, keep: bool) -> Files {
+        self.keep_secrets = keep;
+        self
     }
 }
 
@@ -281,7 +319,10 @@ impl Report for Files {
     }
 
     fn finish(self: Box<Self>) -> io::Result<()> {
-        let run = Run::from_parts(self.start, self.cases, self.end);
+        let mut run = Run::from_parts(self.start, self.cases, self.end);
+        if self.keep_secrets {
+            run = run.with_secrets();
+        }
         let mut problems: Vec<String> = Vec::new();
         for output in &self.outputs {
             if let Err(error) = output.write(&run) {

@@ -165,7 +165,7 @@ impl Output {
         if is_special(path) {
             return Ok(());
         }
-        let (temporary, file) = temporary(path)?;
+        let (temporary, file) = temporary(path, false)?;
         drop(file);
         fs::remove_file(temporary)
     }
@@ -179,19 +179,29 @@ impl Output {
                 out.write_all(&bytes)?;
                 out.flush()
             }
+            Destination::File(path) if run.raw => write_private(path, &bytes),
             Destination::File(path) => write_atomically(path, &bytes),
         }
     }
 }
 
+/// [`write_atomically`], for a file that only its owner may read.
+fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write(path, bytes, true)
+}
+
 /// Writes a temporary file in the same folder, then renames it. A path that is no regular file
 /// (`/dev/stderr`, a named pipe) is written to as it is.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write(path, bytes, false)
+}
+
+fn write(path: &Path, bytes: &[u8], private: bool) -> io::Result<()> {
     if is_special(path) {
         let mut file = fs::OpenOptions::new().write(true).open(path)?;
         return file.write_all(bytes);
     }
-    let (temporary, mut file) = temporary(path)?;
+    let (temporary, mut file) = temporary(path, private)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     drop(file);
     written
@@ -205,7 +215,7 @@ fn is_special(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
-fn temporary(path: &Path) -> io::Result<(PathBuf, fs::File)> {
+fn temporary(path: &Path, private: bool) -> io::Result<(PathBuf, fs::File)> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -218,11 +228,13 @@ fn temporary(path: &Path) -> io::Result<(PathBuf, fs::File)> {
     let mut last = None;
     for attempt in 0..16 {
         let temporary = folder.join(format!(".{name}.{}.{attempt}.tmp", std::process::id()));
-        match fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&temporary)
-        {
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        if private {
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        }
+        match options.open(&temporary) {
             Ok(file) => return Ok((temporary, file)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => last = Some(error),
             Err(error) => return Err(error),

@@ -42,6 +42,7 @@ pub fn exchange(role: Role, step: &str) -> Exchange {
         duration_us: 3400,
         transport: "http".into(),
         curl: "curl -i 'https://as.example/authorize?response_type=code&client_id=a'".into(),
+        raw: None,
     }
 }
 

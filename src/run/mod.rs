@@ -62,6 +62,8 @@ pub struct Options {
     pub i_am_authorized: bool,
     /// Keep exchanges for the reports; `selftest` needs only verdicts.
     pub keep_evidence: bool,
+    /// Keep them with their secrets as well, for files that only the user may read.
+    pub keep_secrets: bool,
     /// Decide every case even when the preflight fails (for `selftest`, against hosts that are not
     /// OAuth servers).
     pub despite_preflight: bool,
@@ -85,6 +87,7 @@ impl Default for Options {
             waivers: None,
             i_am_authorized: false,
             keep_evidence: true,
+            keep_secrets: false,
             despite_preflight: false,
         }
     }

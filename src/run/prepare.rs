@@ -213,7 +213,7 @@ pub(crate) fn connect(target: Target, options: &Options) -> Result<World, Failur
     let mut secrets = Secrets::default();
     for client in &target.clients {
         if let Some(secret) = &client.secret {
-            secrets.learn(secret, "client_secret");
+            secrets.learn_given(secret, "client_secret");
         }
     }
     for (_, token) in &target.login.tokens {
@@ -221,8 +221,22 @@ pub(crate) fn connect(target: Target, options: &Options) -> Result<World, Failur
     }
     for user in &target.users {
         for (_, value) in user.fields.iter().skip(1) {
-            secrets.learn(value, "password");
+            secrets.learn_given(value, "password");
         }
+    }
+    for (field, value) in target.login.steps.iter().flat_map(|step| &step.fill) {
+        // A value in place of a reference to the user's.
+        let sounds = ["password", "otp", "code", "pin", "secret"];
+        let field = field.to_ascii_lowercase();
+        if !value.starts_with('$') && sounds.iter().any(|word| field.contains(word)) {
+            secrets.learn_given(value, "password");
+        }
+    }
+    let proxy = target.network.proxy.as_deref();
+    if let Some(proxy) = proxy.and_then(|proxy| url::Url::parse(proxy).ok())
+        && let Some(password) = proxy.password()
+    {
+        secrets.learn_given(password, "password");
     }
     Ok(World {
         endpoints: target.endpoints.clone(),
@@ -238,6 +252,7 @@ pub(crate) fn connect(target: Target, options: &Options) -> Result<World, Failur
         issuer: None,
         secrets,
         keep_evidence: options.keep_evidence,
+        keep_secrets: options.keep_secrets,
         race_rounds: 5,
         registrations: std::sync::Mutex::new(Vec::new()),
         grants: std::sync::Mutex::new(Vec::new()),

@@ -1,6 +1,7 @@
 //! Secrets are marked where they pass, and every output shows prefix, length and hash instead.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use base64::Engine as _;
 
@@ -26,10 +27,35 @@ const SECRET_NAMES: &[&str] = &[
     "subject_token",
     "csrf",
     "csrf_token",
+    "id_token_hint",
+    "actor_token",
+    "pin",
+    "passcode",
 ];
 
-/// Values shorter than this are not secrets worth the name, and replacing them would garble the text.
+/// What a parameter or member is called in reports, when its value is a secret.
+fn secret_name(name: &str) -> Option<&'static str> {
+    if let Some(known) = SECRET_NAMES.iter().find(|known| **known == name) {
+        return Some(known);
+    }
+    let lower = name.to_ascii_lowercase();
+    let marks = [
+        ("csrf", "form_token"),
+        ("xsrf", "form_token"),
+        ("passw", "password"),
+        ("secret", "secret"),
+    ];
+    marks
+        .iter()
+        .find(|(mark, _)| lower.contains(mark))
+        .map(|(_, what)| *what)
+}
+
+/// Values shorter than this are not secrets worth the name, and replacing them would garble the text;
+/// those that the target file names (a PIN) are replaced where they stand alone.
 const SHORTEST: usize = 6;
+/// A part of a secret shorter than this tells nothing.
+const SHORTEST_PART: usize = 16;
 
 /// Body bytes shown in evidence, and bytes of a URL, of one header and of all headers.
 const BODY_SHOWN: usize = 8 << 10;
@@ -45,6 +71,8 @@ const MOST_COOKIES: usize = 200;
 #[derive(Debug, Clone, Default)]
 pub struct Secrets {
     known: BTreeMap<String, &'static str>,
+    /// Short ones from the target file.
+    short: BTreeMap<String, &'static str>,
     cookies: usize,
 }
 
@@ -60,13 +88,32 @@ impl Secrets {
             }
             self.cookies += 1;
         }
+        // The claims and the signature of a JWT, which may be shown by themselves (RFC 7515 §3.1).
+        if value.starts_with("eyJ") {
+            for part in value.split('.').skip(1).take(4) {
+                if part.len() >= SHORTEST_PART && part.len() < value.len() {
+                    self.known.insert(part.to_owned(), what);
+                }
+            }
+        }
         self.known.insert(value.to_owned(), what);
+    }
+
+    /// Marks a value of the target file as secret, however short it is.
+    pub fn learn_given(&mut self, value: &str, what: &'static str) {
+        if (3..SHORTEST).contains(&value.len()) {
+            self.short.insert(value.to_owned(), what);
+        }
+        self.learn(value, what);
     }
 
     /// Takes over what another registry knows.
     pub fn extend(&mut self, other: &Secrets) {
         for (value, what) in &other.known {
             self.known.entry(value.clone()).or_insert(what);
+        }
+        for (value, what) in &other.short {
+            self.short.entry(value.clone()).or_insert(what);
         }
     }
 
@@ -91,8 +138,15 @@ impl Secrets {
                     && let Ok(text) = String::from_utf8(decoded)
                     && let Some((_, secret)) = text.split_once(':')
                 {
+                    // It is form-encoded in there (RFC 6749 §2.3.1).
+                    let plain = wire::form::Pairs::parse(format!("s={secret}").as_bytes());
+                    for plain in plain.all("s") {
+                        self.learn(&plain, "client_secret");
+                    }
                     self.learn(secret, "client_secret");
                 }
+            } else if name.eq_ignore_ascii_case("dpop") {
+                self.learn(value.trim(), "dpop_proof");
             } else if name.eq_ignore_ascii_case("cookie") {
                 for cookie in value.split(';') {
                     if let Some((_, value)) = cookie.split_once('=') {
@@ -104,14 +158,9 @@ impl Secrets {
         if let Some((_, query)) = request.url.split_once('?') {
             self.observe_pairs(query.as_bytes());
         }
-        let is_json = request
-            .header("content-type")
-            .is_some_and(|value| value.contains("json"));
-        if is_json {
-            self.observe_json(&request.body);
-        } else {
-            self.observe_pairs(&request.body);
-        }
+        // Both, for an attack may send one under the name of the other.
+        self.observe_json(&request.body);
+        self.observe_pairs(&request.body);
     }
 
     fn observe_reply(&mut self, reply: &Reply) {
@@ -126,26 +175,78 @@ impl Secrets {
                 self.observe_pairs(part.as_bytes());
             }
         }
-        self.observe_json(&reply.body);
+        if reply.media_type() == "text/html" {
+            self.observe_page(&reply.text());
+        } else {
+            self.observe_json(&reply.body);
+        }
+    }
+
+    /// Hidden fields of forms: what a page hands from step to step, and protects its forms with.
+    fn observe_page(&mut self, page: &str) {
+        let tags = page
+            .match_indices("<input")
+            .chain(page.match_indices("<meta"));
+        for (at, _) in tags.take(MOST_COOKIES) {
+            let tag = page.get(at..).unwrap_or_default();
+            let tag = tag
+                .get(..tag.find('>').unwrap_or(tag.len()))
+                .unwrap_or_default();
+            let lower = tag.to_ascii_lowercase();
+            if !lower.contains("hidden") && !lower.contains("csrf") {
+                continue;
+            }
+            let value = [" value=\"", " value='", " content=\"", " content='"]
+                .iter()
+                .find_map(|open| {
+                    let rest = tag.get(lower.find(open)? + open.len()..)?;
+                    rest.split(['"', '\'']).next()
+                });
+            // A URL or a sentence is no secret.
+            if let Some(value) = value.filter(|value| {
+                value.len() >= SHORTEST_PART
+                    && !value.contains([' ', '/'])
+                    && !value.contains("%2F")
+            }) {
+                self.learn(value, "form_token");
+            }
+        }
     }
 
     fn observe_pairs(&mut self, bytes: &[u8]) {
         let pairs = wire::form::Pairs::parse(bytes);
-        for name in SECRET_NAMES {
-            for value in pairs.all(name) {
-                self.learn(&value, name);
+        for pair in pairs.iter() {
+            if let Some(what) = secret_name(&String::from_utf8_lossy(&pair.name)) {
+                self.learn(&pair.text(), what);
             }
         }
     }
 
     fn observe_json(&mut self, body: &[u8]) {
-        let Ok(serde_json::Value::Object(object)) = serde_json::from_slice(body) else {
-            return;
-        };
-        for name in SECRET_NAMES {
-            if let Some(serde_json::Value::String(value)) = object.get(*name) {
-                self.learn(value, name);
+        if let Ok(value) = serde_json::from_slice(body) {
+            self.observe_value(&value);
+        }
+    }
+
+    /// Members at any depth; the parser has bounded it.
+    fn observe_value(&mut self, value: &serde_json::Value) {
+        match value {
+            serde_json::Value::Object(object) => {
+                for (member, value) in object {
+                    if let serde_json::Value::String(text) = value
+                        && let Some(what) = secret_name(member)
+                    {
+                        self.learn(text, what);
+                    }
+                    self.observe_value(value);
+                }
             }
+            serde_json::Value::Array(list) => {
+                for value in list {
+                    self.observe_value(value);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -159,24 +260,82 @@ impl Secrets {
         let mut known: Vec<Hidden> = Vec::new();
         for (secret, what) in &self.known {
             let shown = mask(secret, what);
-            let encoded = wire::form::encode_component(secret.as_bytes());
-            if encoded != *secret {
-                known.push(Hidden {
-                    spelling: encoded,
-                    shown: shown.clone(),
-                    what,
-                });
-            }
-            known.push(Hidden {
-                spelling: secret.clone(),
-                shown,
+            known.extend(spellings(secret).into_iter().map(|spelling| Hidden {
+                spelling,
+                shown: shown.clone(),
                 what,
-            });
+            }));
         }
         // Longer ones go first, so that a secret inside another leaves nothing behind.
         known.sort_by_key(|hidden| std::cmp::Reverse(hidden.spelling.len()));
-        Redactor { known }
+        let short = self.short.iter();
+        let short = short.map(|(value, what)| (value.clone(), format!("…[{what}]")));
+        Redactor {
+            known,
+            short: short.collect(),
+            hides: true,
+        }
     }
+}
+
+/// How a secret may stand in a text: as it is, percent-encoded (also twice, in a URL within a URL), as
+/// JSON and HTML write it, and inside something that was base64-encoded.
+fn spellings(secret: &str) -> Vec<String> {
+    let encoded = wire::form::encode_component(secret.as_bytes());
+    let mut all = vec![
+        secret.to_owned(),
+        encoded.replace("%20", "+"),
+        wire::form::encode_component(encoded.as_bytes()),
+        encoded,
+    ];
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    if !secret.bytes().all(plain) {
+        all.extend(all.clone().iter().map(|one| lower_escapes(one)));
+        let json = serde_json::Value::String(secret.to_owned()).to_string();
+        let json = json
+            .trim_start_matches('"')
+            .trim_end_matches('"')
+            .to_owned();
+        all.push(json.replace('/', "\\/"));
+        all.push(json);
+        let html = secret
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;");
+        all.push(html.replace('"', "&quot;").replace('\'', "&#39;"));
+    }
+    // Base64 of three bytes is four letters, so there are three ways to begin.
+    for skipped in 0..3 {
+        let inner = secret.as_bytes().get(skipped..).unwrap_or_default();
+        let whole = inner.get(..inner.len() / 3 * 3).unwrap_or_default();
+        let standard = base64::engine::general_purpose::STANDARD.encode(whole);
+        if standard.len() >= SHORTEST_PART {
+            all.push(standard.replace('+', "-").replace('/', "_"));
+            all.push(standard);
+        }
+    }
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// `%2B` as `%2b`.
+fn lower_escapes(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut escape = 0;
+    for letter in text.chars() {
+        if letter == '%' {
+            escape = 3;
+        }
+        out.push(if escape > 0 {
+            letter.to_ascii_lowercase()
+        } else {
+            letter
+        });
+        escape = i32::max(escape - 1, 0);
+    }
+    out
 }
 
 /// One spelling of a secret.
@@ -186,18 +345,35 @@ struct Hidden {
     what: &'static str,
 }
 
-/// Replaces secrets, also where they stand percent-encoded.
+/// Replaces secrets, also where they stand encoded.
 pub struct Redactor {
     known: Vec<Hidden>,
+    /// Short secrets and what is shown for them.
+    short: Vec<(String, String)>,
+    hides: bool,
 }
 
 impl Redactor {
+    /// One that hides nothing, for evidence the user asked to be kept as it is.
+    pub fn none() -> Redactor {
+        Redactor {
+            known: Vec::new(),
+            short: Vec::new(),
+            hides: false,
+        }
+    }
+
     /// The text with every known secret replaced.
     pub fn redact(&self, text: &str) -> String {
         let mut out = text.to_owned();
         for hidden in &self.known {
             if out.contains(&hidden.spelling) {
                 out = out.replace(&hidden.spelling, &hidden.shown);
+            }
+        }
+        for (value, shown) in &self.short {
+            if out.contains(value) {
+                out = alone(&out, value, shown);
             }
         }
         out
@@ -214,6 +390,9 @@ impl Redactor {
                 let name = format!("{OPEN}{}{CLOSE}", hidden.what.to_ascii_uppercase());
                 out = out.replace(&hidden.spelling, &name);
             }
+        }
+        for (value, _) in &self.short {
+            out = alone(&out, value, &format!("{OPEN}SECRET{CLOSE}"));
         }
         let quoted = format!("'{}'", out.replace('\'', r"'\''"));
         quoted.replace(OPEN, "'\"${").replace(CLOSE, "}\"'")
@@ -268,6 +447,7 @@ impl Redactor {
             duration_us: recorded.took.as_micros() as u64,
             transport: if recorded.raw { "raw" } else { "http" }.into(),
             curl: self.curl(request),
+            raw: None,
         }
     }
 
@@ -277,7 +457,12 @@ impl Redactor {
         let all = headers.len();
         let mut shown = Vec::new();
         for (name, value) in headers {
-            let value = cut(self.redact(&by_place(&name, value)), HEADER_SHOWN);
+            let value = if self.hides {
+                by_place(&name, value)
+            } else {
+                value
+            };
+            let value = cut(self.redact(&value), HEADER_SHOWN);
             let name = cut(name, HEADER_SHOWN);
             let Some(left) = room.checked_sub(name.len() + value.len()) else {
                 shown.push(("…".into(), format!("({all} header fields in all)")));
@@ -361,9 +546,33 @@ fn by_place(name: &str, value: String) -> String {
     }
 }
 
-/// `abcd…[code 43 1f2e3d4c]`: enough to tell two secrets apart, not enough to use one.
+/// Replaces a value where no letter or digit is beside it.
+fn alone(text: &str, value: &str, shown: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(value) {
+        let (before, found) = rest.split_at(at);
+        let after = found.get(value.len()..).unwrap_or_default();
+        let last = before.chars().next_back().or(out.chars().next_back());
+        let joined = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
+        out.push_str(before);
+        let hidden = !joined(last) && !joined(after.chars().next());
+        out.push_str(if hidden { shown } else { value });
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Makes the hashes of this process's masks its own: the hash of a password that is shown in a report
+/// must not let anybody try out passwords against it.
+static SALT: LazyLock<String> = LazyLock::new(|| jose::random_token(16));
+
+/// `abcd…[code 43 1f2e3d4c]`: enough to tell two secrets apart, not enough to use one. The hash tells
+/// them apart within one run only.
 fn mask(secret: &str, what: &str) -> String {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, secret.as_bytes());
+    let salted = format!("{}{secret}", *SALT);
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, salted.as_bytes());
     let hash: String = digest
         .as_ref()
         .iter()
@@ -407,6 +616,59 @@ mod tests {
         let shown = secrets.redact(text);
         assert!(!shown.contains("value-0123456789"), "{shown}");
         assert!(shown.contains("client_secret 24"), "{shown}");
+    }
+
+    #[test]
+    fn secrets_disappear_in_whatever_they_are_wrapped() {
+        let secret = "p\"4&s<w ör/d+0123456789-abcdef";
+        let mut secrets = Secrets::default();
+        secrets.learn(secret, "password");
+        let base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+        let once = wire::form::encode_component(secret.as_bytes());
+        for wrapped in [
+            serde_json::json!({ "a": secret }).to_string(),
+            format!(
+                "<input value=\"{}\">",
+                secret
+                    .replace('&', "&amp;")
+                    .replace('<', "&lt;")
+                    .replace('"', "&quot;")
+            ),
+            wire::form::encode_component(format!("/login?p={once}").as_bytes()),
+            lower_escapes(&once),
+            once.replace("%20", "+"),
+        ] {
+            let shown = secrets.redact(&wrapped);
+            assert!(!shown.contains("456789"), "{wrapped}: {shown}");
+        }
+        for before in ["", "a", "ab", "abc"] {
+            let shown = secrets.redact(&base64(&format!("{before}{secret}z")));
+            assert!(shown.len() < 60 && shown.contains("password"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn the_parts_of_a_jwt_are_secrets_too() {
+        let mut secrets = Secrets::default();
+        secrets.learn(
+            "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJlLWJ5dGVz",
+            "access_token",
+        );
+        let shown = secrets.redact("claims eyJzdWIiOiJhbGljZSJ9 signature c2lnbmF0dXJlLWJ5dGVz");
+        assert!(
+            !shown.contains("hbGljZSJ9") && !shown.contains("cmUtYnl0"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn a_pin_is_hidden_where_it_stands_alone() {
+        let mut secrets = Secrets::default();
+        secrets.learn_given("4711", "password");
+        assert_eq!(
+            secrets.redact("pin=4711&n=147110 \"4711\" 4711"),
+            "pin=…[password]&n=147110 \"…[password]\" …[password]"
+        );
     }
 
     #[test]

@@ -72,7 +72,7 @@ fn page(run: &Run) -> Markup {
                     }
                 }
                 footer {
-                    p { "Keys: / search, j and k next and previous failure, Escape clear. Secrets are redacted: prefix, length and hash." }
+                    p { "Keys: / search, j and k next and previous failure, Escape clear. " (run.about_secrets()) "." }
                 }
                 script { (PreEscaped(SCRIPT)) }
             }
