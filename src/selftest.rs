@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
-use refserver::Fault;
+use refserver::{Face, Fault};
 use serde::Serialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -127,7 +127,8 @@ pub enum Progress {
     Fault(String, Vec<String>),
 }
 
-/// Runs all of it: `faults` against `suites`, `wide` faults at a time.
+/// Runs all of it: `faults` against `suites`, `wide` faults at a time. Every face of the reference server has a part of its own: the faults that break
+/// its promises against the suites that state them (those of the reference server itself against the suites that apply to everybody).
 ///
 /// # Errors
 /// When the reference server cannot be started.
@@ -137,16 +138,44 @@ pub async fn run(
     wide: usize,
     say: &(dyn Fn(Progress) + Sync),
 ) -> std::io::Result<Outcome> {
-    let cases: Vec<&Case> = suites.iter().flat_map(|suite| &suite.cases).collect();
-    let mut outcome = Outcome {
-        faults: faults.len(),
-        cases: cases.len(),
-        ..Outcome::default()
-    };
-    say(Progress::Stage("the clean server".into()));
-    let clean = against_reference(suites, &[]).await?;
+    let mut outcome = Outcome::default();
+    for face in Face::ALL {
+        if face.faults().is_empty() {
+            continue;
+        }
+        let own: Vec<Fault> = (faults.iter().copied())
+            .filter(|fault| face.faults().contains(fault))
+            .collect();
+        face_part(*face, suites, &own, wide, say, &mut outcome).await?;
+    }
+    Ok(outcome)
+}
+
+/// The part of one face.
+async fn face_part(
+    face: Face,
+    suites: &[Suite],
+    faults: &[Fault],
+    wide: usize,
+    say: &(dyn Fn(Progress) + Sync),
+    outcome: &mut Outcome,
+) -> std::io::Result<()> {
+    let stated: Vec<Suite> = (suites.iter())
+        .filter(|suite| suite.profile.as_deref() == face.service())
+        .cloned()
+        .collect();
+    if stated.is_empty() {
+        return Ok(());
+    }
+    let cases: Vec<&Case> = stated.iter().flat_map(|suite| &suite.cases).collect();
+    outcome.faults += faults.len();
+    outcome.cases += cases.len();
+    let name = face.name();
+    say(Progress::Stage(format!("the clean server ({name})")));
+    let clean = against_reference(face, suites, &[]).await?;
     for report in clean.values() {
         let green = matches!(report.verdict, Verdict::Pass)
+            || report.waived.is_some()
             || (report.verdict == Verdict::Skipped && !report.reason.is_empty());
         if !green {
             outcome.clean_failures.push(Clean {
@@ -156,14 +185,14 @@ pub async fn run(
             });
         }
     }
-    say(Progress::Stage(format!("{} faults", faults.len())));
+    say(Progress::Stage(format!("{} faults ({name})", faults.len())));
     let mut results: Vec<(Fault, BTreeMap<String, CaseReport>)> = Vec::new();
     // Tasks, so that faults share all processors.
-    let shared: Arc<[Suite]> = suites.into();
+    let shared: Arc<[Suite]> = stated.as_slice().into();
     let mut running = stream::iter(faults.iter().copied())
         .map(|fault| {
             let suites = Arc::clone(&shared);
-            tokio::spawn(async move { (fault, against_reference(&suites, &[fault]).await) })
+            tokio::spawn(async move { (fault, against_reference(face, &suites, &[fault]).await) })
         })
         .buffer_unordered(wide.max(1));
     while let Some(finished) = running.next().await {
@@ -181,10 +210,10 @@ pub async fn run(
     results.sort_by_key(|(fault, _)| fault.name());
     let mut reddened: BTreeSet<String> = BTreeSet::new();
     for (fault, reports) in &results {
-        weigh(*fault, reports, &clean, &cases, &mut outcome, &mut reddened);
+        weigh(*fault, reports, &clean, &cases, outcome, &mut reddened);
     }
     // A selection of faults cannot prove every case.
-    if faults.len() == Fault::ALL.len() {
+    if faults.len() == face.faults().len() {
         for case in &cases {
             match (reddened.contains(&case.id), &case.without_fault) {
                 (true, _) => {}
@@ -196,11 +225,10 @@ pub async fn run(
             }
         }
     }
-    say(Progress::Stage(
-        "three hosts that are not OAuth servers".into(),
-    ));
-    outcome.hosts = hosts(suites).await?;
-    Ok(outcome)
+    say(Progress::Stage(format!(
+        "three hosts that are not OAuth servers ({name})"
+    )));
+    hosts(face, &stated, &mut outcome.hosts).await
 }
 
 /// Worse than on the clean server, and decided: a fail, or the warning of a SHOULD.
@@ -267,10 +295,12 @@ fn concerns(fault: Fault, case: &Case) -> bool {
 
 /// Every case against the reference server with these faults.
 async fn against_reference(
+    face: Face,
     suites: &[Suite],
     faults: &[Fault],
 ) -> std::io::Result<BTreeMap<String, CaseReport>> {
     let server = refserver::serve(refserver::Options {
+        face,
         faults: faults.to_vec(),
         ..refserver::Options::default()
     })
@@ -313,14 +343,13 @@ async fn collect(
 const YES: &str = r#"{"access_token":"yes-yes-yes-yes-yes","token_type":"Bearer","expires_in":3600,"refresh_token":"yes-yes-yes-yes","active":true,"client_id":"yes","code":"yes"}"#;
 const NO: &str = r#"{"error":"invalid_request"}"#;
 
-async fn hosts(suites: &[Suite]) -> std::io::Result<Hosts> {
+async fn hosts(face: Face, suites: &[Suite], found: &mut Hosts) -> std::io::Result<()> {
     // A port that was free a moment ago: nobody listens there.
     let vacant = TcpListener::bind("127.0.0.1:0").await?;
     let dead = format!("http://{}", vacant.local_addr()?);
     drop(vacant);
     let (yes, yes_task) = parrot("200 OK", YES).await?;
     let (no, no_task) = parrot("400 Bad Request", NO).await?;
-    let mut found = Hosts::default();
     for (url, host) in [
         (dead, &mut found.dead),
         (yes, &mut found.yes),
@@ -331,22 +360,26 @@ async fn hosts(suites: &[Suite]) -> std::io::Result<Hosts> {
             keep_evidence: false,
             ..Options::default()
         };
-        let reports = collect(pretended(&url).await?, suites, &options).await;
+        let reports = collect(pretended(face, &url).await?, suites, &options).await;
         let passes = reports
             .values()
             .flat_map(|report| &report.variants)
             .filter(|variant| variant.verdict == Verdict::Pass)
             .count();
-        host.pass = u32::try_from(passes).unwrap_or(u32::MAX);
+        host.pass += u32::try_from(passes).unwrap_or(u32::MAX);
     }
     yes_task.abort();
     no_task.abort();
-    Ok(found)
+    Ok(())
 }
 
 /// The reference server's target file with every URL moved to a host that is none.
-async fn pretended(url: &str) -> std::io::Result<crate::target::model::Target> {
-    let server = refserver::serve(refserver::Options::default()).await?;
+async fn pretended(face: Face, url: &str) -> std::io::Result<crate::target::model::Target> {
+    let server = refserver::serve(refserver::Options {
+        face,
+        ..refserver::Options::default()
+    })
+    .await?;
     let mut target = reference::target(server.facts());
     server.stop().await;
     let old = target.issuer.clone();

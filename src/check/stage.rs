@@ -392,6 +392,7 @@ fn target() -> Target {
         policy: crate::target::load::silent(),
         endpoints: Endpoints::default(),
         introspection_client: None,
+        departures: Vec::new(),
         rar: Vec::new(),
         params: Vec::new(),
         hosts: Vec::new(),

@@ -121,9 +121,15 @@ fn topics() -> Result<Vec<Topic>, Failure> {
             text: forge.doc().trim().to_owned(),
         });
     }
-    for fault in refserver::Fault::ALL.iter().chain(refserver::Fault::DEEP) {
+    for fault in refserver::Fault::every() {
         let found = match fault.kind() {
-            refserver::Kind::Case => format!("turns red: {}", fault.breaks().join(", ")),
+            refserver::Kind::Case => {
+                let of = match fault.face().service() {
+                    Some(_) => format!("a fault of the face {}\n", fault.face().name()),
+                    None => String::new(),
+                };
+                format!("{of}turns red: {}", fault.breaks().join(", "))
+            }
             refserver::Kind::Deep => "found by: oauthspec fuzz".to_owned(),
         };
         topics.push(Topic {

@@ -21,7 +21,7 @@ pub(super) async fn list(arguments: &ListArgs) -> Result<Exit, Failure> {
         i_am_authorized: arguments.i_am_authorized,
         ..Options::default()
     };
-    let cases = select(&suites, &options);
+    let cases = select(&suites, &options, None);
     if cases.is_empty() {
         return Err(Failure {
             exit: Exit::NothingDecided,

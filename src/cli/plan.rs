@@ -29,11 +29,12 @@ pub(super) async fn plan(
     suites: &[Suite],
     options: &Options,
 ) -> Result<Vec<Planned>, Failure> {
+    let profiles = target.profiles.clone();
     let prepared = prepare(target, options).await.map_err(|failure| Failure {
         exit: failure.exit(),
         message: failure.to_string(),
     })?;
-    let planned = plan::select(suites, options)
+    let planned = plan::select(suites, options, Some(&profiles))
         .into_iter()
         .map(|case| {
             let reasons: Vec<Option<String>> = case

@@ -24,7 +24,7 @@ const FOLDER: &str = "oauthspec-report";
 pub(super) async fn run(arguments: &RunArgs) -> Result<Exit, Failure> {
     let suites = suites::load(&arguments.selection.suites)?;
     let mut options = options(arguments)?;
-    if crate::run::plan::select(&suites, &options).is_empty() {
+    if crate::run::plan::select(&suites, &options, None).is_empty() {
         return Err(Failure {
             exit: Exit::NothingDecided,
             message: "no case is selected; `oauthspec list` shows their ids".to_owned(),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use toml::Value;
 
 use crate::exit::Exit;
-use crate::target::model::{ClientKind, Target};
+use crate::target::model::{ClientKind, Driver, Target};
 use crate::target::reference::Reference;
 
 use super::args::ServeArgs;
@@ -18,6 +18,7 @@ pub(super) async fn serve(arguments: &ServeArgs) -> Result<Exit, Failure> {
         .iter()
         .map(|fault| target::fault(fault))
         .collect::<Result<Vec<_>, _>>()?;
+    target::of_this_face(face, &faults)?;
     let reference = Reference::start(face, faults, arguments.port)
         .await
         .map_err(|error| {
@@ -46,6 +47,8 @@ pub fn describe(target: &Target, faults: &[String]) -> String {
         let _ = writeln!(out, "# fault: {fault}");
     }
     let _ = writeln!(out, "issuer = {}", text(&target.issuer));
+    let words = |all: &[String]| Value::Array(all.iter().cloned().map(Value::String).collect());
+    let _ = writeln!(out, "profiles = {}", words(&target.profiles));
     for client in &target.clients {
         let _ = writeln!(out, "\n[client.{}]", client.name);
         if let Some(id) = &client.id {
@@ -98,7 +101,11 @@ pub fn describe(target: &Target, faults: &[String]) -> String {
             let _ = writeln!(out, "{name} = {}", text(value));
         }
     }
-    let _ = writeln!(out, "\n[login]\ndriver = \"form\"");
+    let driver = match target.login.driver {
+        Driver::Browser => "browser",
+        _ => "form",
+    };
+    let _ = writeln!(out, "\n[login]\ndriver = \"{driver}\"");
     for step in &target.login.steps {
         let _ = writeln!(out, "[[login.step]]");
         if !step.fill.is_empty() {
@@ -115,9 +122,25 @@ pub fn describe(target: &Target, faults: &[String]) -> String {
             }
         }
     }
-    if let Some(scope) = &target.policy.scope {
-        let _ = writeln!(out, "\n[policy]\nscope = {}", text(scope));
-    }
+    policy(&mut out, target);
+    let endpoints = &target.endpoints;
+    let known = [
+        ("authorization", &endpoints.authorization),
+        ("token", &endpoints.token),
+        ("registration", &endpoints.registration),
+        ("revocation", &endpoints.revocation),
+        ("introspection", &endpoints.introspection),
+        ("jwks", &endpoints.jwks),
+    ];
+    table(
+        &mut out,
+        "endpoints",
+        known
+            .iter()
+            .filter_map(|(name, url)| Some((*name, url.as_deref()?))),
+    );
+    table(&mut out, "params", pairs(&target.params));
+    table(&mut out, "departures", pairs(&target.departures));
     if let Some(client) = &target.introspection_client {
         let _ = writeln!(out, "\n[introspection]\nclient = {}", text(client));
     }
@@ -125,6 +148,43 @@ pub fn describe(target: &Target, faults: &[String]) -> String {
         let _ = writeln!(out, "\n[rar.{name}]\ndetails = {}", text(details));
     }
     out
+}
+
+fn pairs(all: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
+    all.iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+}
+
+/// A table of texts, when there are any.
+fn table<'t>(out: &mut String, name: &str, rows: impl Iterator<Item = (&'t str, &'t str)>) {
+    let text = |value: &str| Value::String(value.to_owned()).to_string();
+    for (at, (key, value)) in rows.enumerate() {
+        if at == 0 {
+            let _ = writeln!(out, "\n[{name}]");
+        }
+        let _ = writeln!(out, "{} = {}", text(key), text(value));
+    }
+}
+
+fn policy(out: &mut String, target: &Target) {
+    let text = |value: &str| Value::String(value.to_owned()).to_string();
+    let policy = &target.policy;
+    let _ = writeln!(out, "\n[policy]");
+    for (key, value) in [("scope", &policy.scope), ("rar", &policy.rar)] {
+        if let Some(value) = value {
+            let _ = writeln!(out, "{key} = {}", text(value));
+        }
+    }
+    for (line, said) in [
+        ("resource_required = true", policy.resource_required),
+        ("state_required = true", policy.state_required),
+        ("pkce = \"optional\"", policy.pkce_optional),
+        ("token_body = \"json\"", policy.token_body_json),
+    ] {
+        if said {
+            let _ = writeln!(out, "{line}");
+        }
+    }
 }
 
 #[cfg(test)]
@@ -160,7 +220,18 @@ mod tests {
             }
             assert_eq!(printed.rar, known.rar);
             assert_eq!(printed.resources.len(), known.resources.len());
-            assert_eq!(printed.policy.scope, known.policy.scope);
+            assert_eq!(
+                format!("{:?}", printed.policy),
+                format!("{:?}", known.policy)
+            );
+            assert_eq!(printed.profiles, known.profiles);
+            assert_eq!(printed.params, known.params);
+            assert_eq!(printed.departures, known.departures);
+            assert_eq!(
+                format!("{:?}", printed.endpoints),
+                format!("{:?}", known.endpoints)
+            );
+            assert_eq!(printed.login.steps.len(), known.login.steps.len());
             reference.stop().await;
         }
     }

@@ -39,6 +39,7 @@ pub(super) async fn ready(name: &str, faults: &[String]) -> Result<Ready, Failur
             .iter()
             .map(|fault| self::fault(fault))
             .collect::<Result<Vec<_>, _>>()?;
+        of_this_face(face, &faults)?;
         let reference = Reference::start(face, faults, 0).await.map_err(|error| {
             Failure::unreachable(format!("the reference server does not start: {error}"))
         })?;
@@ -83,10 +84,25 @@ pub(super) fn face(name: &str) -> Result<Face, Failure> {
     })
 }
 
+/// Refuses faults that break promises of another face: they would do nothing here.
+pub(super) fn of_this_face(face: Face, faults: &[Fault]) -> Result<(), Failure> {
+    let foreign = (faults.iter())
+        .find(|fault| fault.face().service().is_some() && fault.face().service() != face.service());
+    match foreign {
+        None => Ok(()),
+        Some(fault) => Err(Failure::usage(format!(
+            "`{}` is a fault of the face `{}`: it needs the target reference:{}",
+            fault.name(),
+            fault.face().name(),
+            fault.face().name()
+        ))),
+    }
+}
+
 /// The fault of this name.
 pub(super) fn fault(name: &str) -> Result<Fault, Failure> {
     Fault::parse(name).ok_or_else(|| {
-        let all = Fault::ALL.iter().chain(Fault::DEEP);
+        let all = Fault::every();
         let hint = nearest(name, all.map(|fault| fault.name()))
             .map(|near| format!("; did you mean `{near}`?"))
             .unwrap_or_default();

@@ -96,6 +96,24 @@ pub fn render(run: &Run) -> io::Result<Vec<u8>> {
         }
         out.push('\n');
     }
+    for (service, cases) in run.promises() {
+        let _ = writeln!(
+            out,
+            "## Promises of {}\n\n{}\n\n| promise | verdict | case |\n|---|---|---|",
+            text::markdown(service),
+            super::promises_words(&cases)
+        );
+        for case in cases {
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} |",
+                text::markdown(case.promise.as_deref().unwrap_or_default()),
+                case.verdict.word(),
+                text::markdown(&case.id)
+            );
+        }
+        out.push('\n');
+    }
     undecided(&mut out, run);
     if !end.policy.is_empty() {
         out.push_str("## Policy seen\n\n| topic | observed |\n|---|---|\n");

@@ -125,6 +125,11 @@ impl Run {
         waived(&self.cases)
     }
 
+    /// What services promise, a service at a time: see [`promises`].
+    pub fn promises(&self) -> Vec<(&str, Vec<&CaseReport>)> {
+        promises(&self.cases)
+    }
+
     /// The suites in order of name, each with its cases.
     pub fn suites(&self) -> Vec<(&str, Vec<&CaseReport>)> {
         let mut suites: Vec<(&str, Vec<&CaseReport>)> = Vec::new();
@@ -137,6 +142,32 @@ impl Run {
         suites.sort_by_key(|(name, _)| *name);
         suites
     }
+}
+
+/// The cases that test a service's promises, by service (the suite's name); whether a server keeps them is another matter than whether it conforms.
+pub(crate) fn promises(cases: &[CaseReport]) -> Vec<(&str, Vec<&CaseReport>)> {
+    let mut services: Vec<(&str, Vec<&CaseReport>)> = Vec::new();
+    for case in cases.iter().filter(|case| case.promise.is_some()) {
+        match services.iter_mut().find(|(name, _)| *name == case.suite) {
+            Some((_, cases)) => cases.push(case),
+            None => services.push((&case.suite, vec![case])),
+        }
+    }
+    services
+}
+
+/// How a service's promises fare, in words: `28 kept, 2 broken, 1 not known`.
+pub(crate) fn promises_words(cases: &[&CaseReport]) -> String {
+    let count = |chosen: &[Verdict]| {
+        let all = cases.iter().filter(|case| chosen.contains(&case.verdict));
+        all.count()
+    };
+    format!(
+        "{} kept, {} broken, {} not known",
+        count(&[Verdict::Pass]),
+        count(&[Verdict::Fail, Verdict::Warn]),
+        count(&[Verdict::Inconclusive, Verdict::Skipped, Verdict::Error])
+    )
 }
 
 fn is_trouble(case: &CaseReport) -> bool {

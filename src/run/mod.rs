@@ -138,7 +138,8 @@ pub async fn run(
     } else {
         options.profiles.clone()
     };
-    let selected = plan::select(suites, options);
+    let selected = plan::select(suites, options, Some(&profiles));
+    let waivers = with_departures(&target, options.waivers.as_ref());
     events(Event::Start(RunStart {
         tool: concat!("oauthspec ", env!("CARGO_PKG_VERSION")).into(),
         target: label(&target),
@@ -179,8 +180,7 @@ pub async fn run(
                 evidence.bound(&mut report);
                 tally.decided.push((report.id.clone(), report.verdict));
                 let red = matches!(report.verdict, Verdict::Fail | Verdict::Warn);
-                if let Some(waiver) = options
-                    .waivers
+                if let Some(waiver) = waivers
                     .as_ref()
                     .filter(|_| red)
                     .and_then(|waivers| waivers.matching(&report.id, today))
@@ -213,7 +213,7 @@ pub async fn run(
             };
             let interrupted = *stop.borrow();
             end.policy = policy::read_out(&prepared, &tally.reports);
-            if let Some(waivers) = &options.waivers {
+            if let Some(waivers) = &waivers {
                 let every = suites.iter().flat_map(|suite| &suite.cases);
                 end.problems.extend(tally.stale(
                     waivers,
@@ -252,6 +252,20 @@ pub async fn run(
         .to_owned();
     events(Event::End(Box::new(end.clone())));
     end
+}
+
+/// The user's waivers, and what the target itself departs from on purpose.
+fn with_departures(target: &Target, own: Option<&waiver::Waivers>) -> Option<waiver::Waivers> {
+    let mut all = own.cloned().unwrap_or_default();
+    all.0.extend(
+        (target.departures.iter()).map(|(case, why)| waiver::Waiver {
+            case: case.clone(),
+            reason: why.clone(),
+            expires: None,
+            place: format!("[departures] of {}", target.name),
+        }),
+    );
+    (!all.0.is_empty()).then_some(all)
 }
 
 /// Pends until the run must end early; says whether it is the deadline's doing.

@@ -3,10 +3,15 @@
 use super::{Options, Prepared, waiver};
 use crate::suite::model::{Case, Suite, Variant, Verb};
 
-/// The cases the options select, in order.
-pub fn select<'a>(suites: &'a [Suite], options: &Options) -> Vec<&'a Case> {
+/// The cases the options select, in order. `profiles`: those of the target, when it is known; suites of other profiles do not apply to it.
+pub fn select<'a>(
+    suites: &'a [Suite],
+    options: &Options,
+    profiles: Option<&[String]>,
+) -> Vec<&'a Case> {
     let mut cases: Vec<&Case> = suites
         .iter()
+        .filter(|suite| profiles.is_none_or(|profiles| suite.applies(profiles)))
         .filter(|suite| options.suites.is_empty() || options.suites.contains(&suite.name))
         .flat_map(|suite| &suite.cases)
         .filter(|case| {

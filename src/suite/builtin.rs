@@ -29,4 +29,5 @@ pub const SUITES: &[(&str, &str)] = suites![
     "suites/dcrm.toml",
     "suites/device.toml",
     "suites/robust.toml",
+    "suites/services/hightop.toml",
 ];

@@ -18,6 +18,9 @@ pub struct SuiteFile {
     pub suite: String,
     /// What the suite is about, for people.
     pub title: String,
+    /// The suite applies only to targets whose `profiles` name this one: the suite of a published service.
+    #[schemars(regex(pattern = r"^[a-z0-9]+(-[a-z0-9]+)*$"))]
+    pub profile: Option<String>,
     /// The cases.
     #[schemars(length(min = 1))]
     pub case: Vec<CaseFile>,

@@ -178,6 +178,9 @@ fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Di
 fn suite(pieces: &Pieces<'_>, root: &Table<'_, '_>) -> Option<Suite> {
     let reader = pieces.reader;
     let name = root.text("suite").map(|name| pieces.slug("suite", &name));
+    let profile = root
+        .text("profile")
+        .map(|name| pieces.slug("profile", &name));
     let tables = tables(pieces, root);
     let blocks = root
         .tables("case", "a case", &SHAPES.case)
@@ -232,6 +235,7 @@ fn suite(pieces: &Pieces<'_>, root: &Table<'_, '_>) -> Option<Suite> {
     Some(Suite {
         name: name?.value,
         title: root.owned("title")?,
+        profile: profile.map(|profile| profile.value),
         cases,
     })
 }

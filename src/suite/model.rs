@@ -28,8 +28,19 @@ pub struct Suite {
     pub name: String,
     /// For people.
     pub title: String,
+    /// The profile a target must name for this suite to apply: a published service. `None`: it applies to every server.
+    pub profile: Option<String>,
     /// Its cases in file order.
     pub cases: Vec<Case>,
+}
+
+impl Suite {
+    /// Whether it applies to a target with these profiles.
+    pub fn applies(&self, profiles: &[String]) -> bool {
+        self.profile
+            .as_ref()
+            .is_none_or(|profile| profiles.contains(profile))
+    }
 }
 
 /// One requirement and how it is put to the test.

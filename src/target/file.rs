@@ -37,6 +37,8 @@ pub struct TargetFile {
     pub rar: Option<BTreeMap<String, RarFile>>,
     /// Further parameters every authorization request needs.
     pub params: Option<BTreeMap<String, String>>,
+    /// Cases that this server departs from on purpose: the id (`*` stands for any text), and why. They count as waived.
+    pub departures: Option<BTreeMap<String, String>>,
     /// How to get there, when it is not the plain way.
     pub network: Option<NetworkFile>,
     /// oauthspec is the issuer: it makes the access tokens, and only resource servers are tested.

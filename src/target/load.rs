@@ -109,6 +109,7 @@ pub fn from_issuer(issuer: &str) -> Result<Target, Diagnostics> {
         introspection_client: None,
         rar: Vec::new(),
         params: Vec::new(),
+        departures: Vec::new(),
         hosts: Vec::new(),
         network: crate::transport::Network::default()
             .with_environment(&|name| std::env::var(name).ok()),

@@ -33,6 +33,8 @@ pub struct Target {
     pub rar: Vec<(String, String)>,
     /// Parameters every authorization request needs.
     pub params: Vec<(String, String)>,
+    /// Cases that this server departs from on purpose, by its own documentation: id (or glob), and why.
+    pub departures: Vec<(String, String)>,
     /// Origins that may be contacted besides the issuer's: those of probes, of endpoint overrides, and
     /// what `hosts` names.
     pub hosts: Vec<String>,

@@ -77,6 +77,7 @@ impl Pieces<'_> {
         let endpoints = self.endpoints(root, base);
         let introspection_client = self.introspection(root, &clients);
         let params = self.params(root);
+        let departures = self.departures(root);
         let mut hosts = self.hosts(root);
         let probes = resources.iter().map(|resource| resource.url.clone());
         for url in probes.chain(all(&endpoints).filter_map(|url| Url::parse(url).ok())) {
@@ -98,6 +99,7 @@ impl Pieces<'_> {
             introspection_client,
             rar,
             params,
+            departures,
             hosts,
             network: self.network(root),
             mint,
@@ -428,6 +430,22 @@ impl Pieces<'_> {
                 .report();
         }
         Some(name.value.to_owned())
+    }
+
+    fn departures(&self, root: &Table<'_, '_>) -> Vec<(String, String)> {
+        let mut all = Vec::new();
+        for row in root.map("departures").unwrap_or_default() {
+            match row.value {
+                DeValue::String(why) if !why.trim().is_empty() => {
+                    all.push((row.key.to_owned(), why.to_string()));
+                }
+                _ => self
+                    .error(&row.span, format!("`{}` has no reason", row.key))
+                    .help("say why the server departs from it: \"authz.x\" = \"its documentation says …\"")
+                    .report(),
+            }
+        }
+        all
     }
 
     fn params(&self, root: &Table<'_, '_>) -> Vec<(String, String)> {

@@ -52,7 +52,9 @@ pub fn target(facts: &Facts) -> Target {
     Target {
         name: "reference".into(),
         issuer: facts.issuer.clone(),
-        profiles: vec!["oauth21".into()],
+        profiles: std::iter::once("oauth21".to_owned())
+            .chain(facts.service.clone())
+            .collect(),
         clients: facts.clients.iter().map(client).collect(),
         resources: facts
             .resources
@@ -69,22 +71,23 @@ pub fn target(facts: &Facts) -> Target {
             .collect(),
         login: login(facts),
         policy: Policy {
-            scope: Some("read write".into()),
+            scope: (!facts.scope.is_empty()).then(|| facts.scope.clone()),
             revocation_lag: Duration::ZERO,
             replay_grace: Duration::ZERO,
             token_body_json: false,
-            resource_required: false,
+            resource_required: facts.resource_required,
             pkce_optional: false,
-            rar: None,
+            rar: facts.rar_required.clone(),
             error_aliases: Vec::new(),
             times: Vec::new(),
             state_required: false,
             consent_remembered: false,
         },
-        endpoints: Endpoints::default(),
-        introspection_client: Some(facts.introspection_client.clone()),
+        endpoints: endpoints(facts),
+        introspection_client: facts.introspection_client.clone(),
         rar: facts.rar.clone(),
         params: Vec::new(),
+        departures: facts.departures.clone(),
         hosts: Vec::new(),
         network: crate::transport::Network::default(),
         mint: None,
@@ -126,37 +129,47 @@ fn resource(fact: &refserver::ResourceFact, base: &Url) -> Option<Resource> {
     })
 }
 
-/// One page to log in, with the user's own fields, and one to consent.
+/// Where things are, when no metadata says so.
+fn endpoints(facts: &Facts) -> Endpoints {
+    let url = |name: &str| {
+        let (_, path) = facts
+            .endpoints
+            .iter()
+            .find(|(own, _)| !facts.metadata && *own == name)?;
+        let base = Url::parse(&facts.issuer).ok()?;
+        Some(base.join(path).ok()?.to_string())
+    };
+    Endpoints {
+        authorization: url("authorization"),
+        token: url("token"),
+        registration: url("registration"),
+        revocation: url("revocation"),
+        introspection: url("introspection"),
+        jwks: url("jwks"),
+        ..Endpoints::default()
+    }
+}
+
+/// A step for each page, with the user's own fields, and one to consent.
 fn login(facts: &Facts) -> Login {
-    let fill = facts
-        .users
-        .first()
-        .map(|user| {
-            user.fields
-                .iter()
-                .map(|(name, _)| (name.clone(), format!("$user.{name}")))
-                .collect()
-        })
-        .unwrap_or_default();
+    let pages = facts.pages.iter().map(|page| LoginStep {
+        fill: (page.fields.iter())
+            .map(|name| (name.clone(), format!("$user.{name}")))
+            .collect(),
+        press: Some(page.button.clone()),
+        ..LoginStep::default()
+    });
+    let approval = LoginStep {
+        press: Some("Approve".into()),
+        deny: Some("Deny".into()),
+        ..LoginStep::default()
+    };
     Login {
-        driver: Driver::Form,
-        steps: vec![
-            LoginStep {
-                fill,
-                press: Some("Log in".into()),
-                ..LoginStep::default()
-            },
-            LoginStep {
-                fill: vec![("user_code".into(), "$user.user_code".into())],
-                press: Some("Continue".into()),
-                ..LoginStep::default()
-            },
-            LoginStep {
-                press: Some("Approve".into()),
-                deny: Some("Deny".into()),
-                ..LoginStep::default()
-            },
-        ],
+        driver: match facts.script {
+            true => Driver::Browser,
+            false => Driver::Form,
+        },
+        steps: pages.chain(std::iter::once(approval)).collect(),
         ..Login::default()
     }
 }

@@ -75,7 +75,7 @@ fn a_suite_may_use_every_key_of_its_schema() {
     for need in ["login", "client.a", "resource.a"] {
         assert!(everything.needs.iter().any(|have| have == need), "{need}");
     }
-    assert_eq!(everything.source.line, 14);
+    assert_eq!(everything.source.line, 15);
     assert_eq!(
         promise.variants[0].change.with,
         [("limit".to_owned(), Value::Number(5.0))]

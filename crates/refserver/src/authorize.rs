@@ -11,7 +11,7 @@ use axum::{
 use serde_json::Value;
 
 use crate::{
-    App, Fault,
+    App, Fault, HightopFault,
     answer::{Target, error_redirect, success},
     http::{self, Params},
     interaction, pages, pkce, rar, redirect,
@@ -40,6 +40,10 @@ pub(crate) struct Request {
     pub fragment: bool,
     /// The subject a parameter has chosen; by fault only.
     pub chosen: Option<String>,
+    /// The agent it is for, once that is known.
+    pub agent: Option<String>,
+    /// What is wrong with it and was not told before login; by fault only.
+    pub late: Option<&'static str>,
 }
 
 /// Why a request goes no further, as it is told to the client.
@@ -130,9 +134,12 @@ async fn handle(
         Ok(found) => found,
         Err(page) => return page,
     };
+    let late = (app.broken(HightopFault::ValidatesLate) && trusted)
+        .then(|| forgiven(app, &client, &mut params))
+        .flatten();
     let request = match validate(app, client, uri.clone(), state.clone(), &params) {
         Ok(_) if !trusted => return pages::bad_redirect_uri(app, &uri),
-        Ok(request) => request,
+        Ok(request) => Request { late, ..request },
         Err(Stop { error, description }) => {
             let told = trusted
                 || app.broken(Fault::RedirectCheckedLast)
@@ -160,6 +167,23 @@ async fn handle(
         }
     };
     proceed(app, headers, request, &params, session, status)
+}
+
+/// Takes what is wrong with scope and resource out of a request and returns its error code: for a fault that looks at them after login only.
+fn forgiven(app: &App, client: &Client, params: &mut Params) -> Option<&'static str> {
+    let good = app
+        .face
+        .resources
+        .first()
+        .map(|first| app.url(first.path))?;
+    let wrong = match () {
+        () if scopes(app, client, params).is_err() => "invalid_scope",
+        () if resources(app, params).is_err() => "invalid_target",
+        () => return None,
+    };
+    params.set("scope", app.face.default_scope);
+    params.set("resource", &good);
+    Some(wrong)
 }
 
 fn client(app: &App, params: &Params) -> Result<Client, Response> {
@@ -335,7 +359,10 @@ fn validate(
         Some(text) => {
             rar::read(app, text).or_else(|what| stop("invalid_authorization_details", what))?
         }
-        None => Vec::new(),
+        None => match app.face.rules.details_required {
+            Some(_) => return stop("invalid_request", "authorization_details is required"),
+            None => Vec::new(),
+        },
     };
     let prompt: Vec<String> = params
         .get("prompt")
@@ -365,6 +392,8 @@ fn validate(
         hybrid,
         fragment,
         chosen: chosen_subject(app, params),
+        agent: None,
+        late: None,
     })
 }
 
@@ -390,6 +419,10 @@ fn resources(app: &App, params: &Params) -> Result<Vec<String>, Stop> {
     });
     let asked = params.all("resource");
     if asked.is_empty() || app.broken(Fault::ResourceIgnored) {
+        let default = default.or_else(|| {
+            let first = app.face.resources.first();
+            first.filter(|_| app.broken(HightopFault::ResourceOptional))
+        });
         return match default {
             Some(resource) => Ok(vec![app.url(resource.path)]),
             None => stop("invalid_target", "resource is required"),

@@ -4,7 +4,7 @@ use jose::{Alg, Jwk, Jwks, Token, base64url_decode};
 use serde_json::Value;
 
 use crate::{
-    App, Fault, fetch, issue,
+    App, Fault, HightopFault, fetch, issue,
     state::{Db, now},
 };
 
@@ -14,6 +14,20 @@ pub(crate) struct Bearer {
     pub sub: String,
     pub scopes: Vec<String>,
     pub details: Vec<Value>,
+    /// What the grant's agent may not do.
+    pub barred: &'static [&'static str],
+}
+
+/// What the agent of a grant may not do.
+fn barred(app: &App, db: &Db, grant: u64) -> &'static [&'static str] {
+    let agent = db
+        .grants
+        .get(&grant)
+        .and_then(|grant| grant.agent.as_deref());
+    let agent = agent.and_then(|id| app.agent(id));
+    agent
+        .filter(|_| !app.broken(HightopFault::PolicyIgnored))
+        .map_or(&[], |agent| agent.barred)
 }
 
 /// Judges a token at the resource server `name` with identifier `id`. `None`: `invalid_token`.
@@ -80,6 +94,7 @@ fn opaque(app: &App, name: &str, id: &str, token: &str) -> Option<Bearer> {
         sub: access.sub.clone(),
         scopes: access.scopes.clone(),
         details: access.details.clone(),
+        barred: barred(app, &db, access.grant),
     })
 }
 
@@ -141,9 +156,11 @@ async fn jwt(app: &App, name: &str, id: &str, text: &str) -> Option<Bearer> {
     if !audience_fits(app, name, id, &texts(claims.get("aud"))) {
         return None;
     }
-    if !alive(app, &app.db(), token.claim_str("jti")?) {
+    let jti = token.claim_str("jti")?;
+    if !alive(app, &app.db(), jti) {
         return None;
     }
+    let grant = app.db().access.get(jti).map(|access| access.grant);
     Some(Bearer {
         sub: token.claim_str("sub")?.to_owned(),
         scopes: token
@@ -157,6 +174,7 @@ async fn jwt(app: &App, name: &str, id: &str, text: &str) -> Option<Bearer> {
             .and_then(Value::as_array)
             .cloned()
             .unwrap_or_else(|| hidden_details(app, &token)),
+        barred: grant.map_or(&[], |grant| barred(app, &app.db(), grant)),
     })
 }
 

@@ -215,9 +215,9 @@ fn place(app: &App, path: &str) -> Place {
     match path {
         path if path == paths.authorize => Place::Authorize,
         path if path == paths.token => Place::Token,
-        path if path == paths.revoke => Place::Revoke,
-        path if path == paths.introspect => Place::Introspect,
-        path if path == paths.register => Place::Register,
+        path if Some(path) == paths.revoke => Place::Revoke,
+        path if Some(path) == paths.introspect => Place::Introspect,
+        path if Some(path) == paths.register => Place::Register,
         path if path.starts_with("/.well-known/") => Place::Metadata,
         path if app
             .face

@@ -1,7 +1,13 @@
 //! Faces: what the server looks like. A face is data (paths, scopes, resources, token spellings, lifetimes, how people log in); the handlers take
 //! every name from here and know no path of their own.
+//!
+//! A further face is a file below `face/` with its data, a variant of [`Face`] with its lines in `ALL`, `data` and `faults`, and a table of its
+//! faults below `fault/`. Where it is kinder or stricter than the reference server, [`Rules`] says so.
 
-use crate::rar::DetailType;
+mod hightop;
+mod reference;
+
+use crate::{Fault, fault::HightopFault, rar::DetailType};
 
 /// Which server the reference server looks like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -9,11 +15,15 @@ pub enum Face {
     /// Its own: every feature, two resource servers, JWT access tokens at `a` and opaque ones at `b`.
     #[default]
     Reference,
+    /// Hightop, as its public documentation describes it: e-mail, one-time code, an agent, eight scopes, two resources with JWTs.
+    Hightop,
+    /// The same behind pages that work with JavaScript only.
+    HightopScript,
 }
 
 impl Face {
     /// Every face.
-    pub const ALL: &[Face] = &[Face::Reference];
+    pub const ALL: &[Face] = &[Face::Reference, Face::Hightop, Face::HightopScript];
 
     /// The name used on the command line.
     pub fn name(self) -> &'static str {
@@ -25,9 +35,25 @@ impl Face {
         Face::ALL.iter().copied().find(|face| face.name() == name)
     }
 
+    /// The published service it stands for, by the name that suites and profiles use; `None` for the reference server itself.
+    pub fn service(self) -> Option<&'static str> {
+        self.data().service
+    }
+
+    /// The faults that break this face's own promises. [`Fault::ALL`] are those of the reference server.
+    pub fn faults(self) -> &'static [Fault] {
+        match self {
+            Face::Reference => Fault::ALL,
+            Face::Hightop => HightopFault::ALL,
+            Face::HightopScript => &[],
+        }
+    }
+
     pub(crate) fn data(self) -> &'static FaceData {
         match self {
-            Face::Reference => &REFERENCE,
+            Face::Reference => &reference::FACE,
+            Face::Hightop => &hightop::FACE,
+            Face::HightopScript => &hightop::SCRIPT,
         }
     }
 }
@@ -41,16 +67,85 @@ pub(crate) enum Format {
     Opaque,
 }
 
-/// What a login page asks for. The values are made at start.
+/// A page of the login. What is asked for are fields of the user; their values are made at start.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LoginPage {
+    pub title: &'static str,
+    pub fields: &'static [LoginField],
+    pub button: &'static str,
+}
+
+/// A field of a login page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LoginStyle {
-    /// A user name and a password.
+pub(crate) struct LoginField {
+    pub name: &'static str,
+    pub label: &'static str,
+    pub kind: FieldKind,
+}
+
+/// What a field holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FieldKind {
+    /// What the user goes by.
+    Name,
+    /// An e-mail address the user goes by.
+    Email,
+    /// A password.
     Password,
+    /// Six digits that came by mail.
+    Code,
+    /// One of the user's agents, to be chosen from a list.
+    Agent,
+}
+
+/// An agent of a user: each has one for each line. Its identifier is made at start.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AgentData {
+    pub name: &'static str,
+    /// The user of this name chooses it in the target: `a`, `b`.
+    pub chosen_by: &'static str,
+    /// What it may not do, whatever scopes a token has.
+    pub barred: &'static [&'static str],
+}
+
+/// How often something may be done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Allowance {
+    pub count: usize,
+    /// In this many seconds.
+    pub seconds: u64,
+}
+
+/// Where a face is stricter or kinder than the reference server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    /// The authorization details (a name in `detail_examples`) that every authorization request must bring some of (RFC 9396 §3).
+    pub details_required: Option<&'static str>,
+    /// Open registration, limited.
+    pub registrations: Option<Allowance>,
+    /// Whether grants bring refresh tokens.
+    pub refresh_tokens: bool,
+    /// Whether the login and consent pages need JavaScript.
+    pub script: bool,
+}
+
+impl Rules {
+    /// Those of the reference server.
+    pub(crate) const REFERENCE: Rules = Rules {
+        details_required: None,
+        registrations: None,
+        refresh_tokens: true,
+        script: false,
+    };
 }
 
 /// Everything that makes a face.
 pub(crate) struct FaceData {
     pub name: &'static str,
+    /// The published service it stands for.
+    pub service: Option<&'static str>,
+    /// Whether it publishes metadata (RFC 8414) and, for its resources, RFC 9728.
+    pub metadata: bool,
     /// Path part of the issuer identifier, `""` or `/tenant`.
     pub issuer_path: &'static str,
     pub paths: Paths,
@@ -68,22 +163,27 @@ pub(crate) struct FaceData {
     pub detail_examples: &'static [(&'static str, &'static str)],
     pub prefixes: Prefixes,
     pub lifetimes: Lifetimes,
-    pub login: LoginStyle,
+    /// The pages before the approval, in order.
+    pub login: &'static [LoginPage],
+    pub agents: &'static [AgentData],
+    pub rules: Rules,
+    /// Cases of the specifications that this service departs from by its own documentation: id (or a glob), and why. They are waivers of the target.
+    pub departures: &'static [(&'static str, &'static str)],
     pub clients: &'static [ClientData],
     /// The client that may introspect.
-    pub introspection_client: &'static str,
+    pub introspection_client: Option<&'static str>,
 }
 
-/// Endpoint paths. Interaction pages get `/{id}` appended.
+/// Endpoint paths; what a face does not have is `None`. Interaction pages get `/{id}` appended; login and consent may share a path.
 pub(crate) struct Paths {
     pub authorize: &'static str,
     pub login: &'static str,
     pub consent: &'static str,
     pub token: &'static str,
-    pub register: &'static str,
-    pub revoke: &'static str,
-    pub introspect: &'static str,
-    pub jwks: &'static str,
+    pub register: Option<&'static str>,
+    pub revoke: Option<&'static str>,
+    pub introspect: Option<&'static str>,
+    pub jwks: Option<&'static str>,
 }
 
 /// The paths of the device grant (RFC 8628).
@@ -160,139 +260,3 @@ const fn client(
         brief: false,
     }
 }
-
-static REFERENCE: FaceData = FaceData {
-    name: "reference",
-    issuer_path: "",
-    paths: Paths {
-        authorize: "/authorize",
-        login: "/login",
-        consent: "/consent",
-        token: "/token",
-        register: "/register",
-        revoke: "/revoke",
-        introspect: "/introspect",
-        jwks: "/jwks",
-    },
-    device: Some(DevicePaths {
-        endpoint: "/device_authorization",
-        page: "/device",
-    }),
-    scopes: &[
-        ("read", "Read your items"),
-        ("write", "Change your items"),
-        ("openid", "Know who you are"),
-    ],
-    default_scope: "read",
-    resources: &[
-        ResourceData {
-            name: "a",
-            path: "/a",
-            format: Format::Jwt,
-            routes: &[
-                Route {
-                    name: "a",
-                    method: "GET",
-                    path: "/a/items",
-                    scope: "read",
-                    detail: None,
-                },
-                Route {
-                    name: "write",
-                    method: "POST",
-                    path: "/a/items",
-                    scope: "write",
-                    detail: None,
-                },
-                Route {
-                    name: "pay",
-                    method: "POST",
-                    path: "/a/payments",
-                    scope: "read",
-                    detail: Some(("pay", "initiate")),
-                },
-            ],
-        },
-        ResourceData {
-            name: "b",
-            path: "/b",
-            format: Format::Opaque,
-            routes: &[Route {
-                name: "b",
-                method: "GET",
-                path: "/b/items",
-                scope: "read",
-                detail: None,
-            }],
-        },
-    ],
-    default_resource: Some("a"),
-    details: crate::rar::REFERENCE_TYPES,
-    detail_examples: &[
-        (
-            "pay",
-            r#"[{"type":"pay","actions":["initiate","status"],"currency":"EUR","limit":50}]"#,
-        ),
-        (
-            "records",
-            r#"[{"type":"records","actions":["list","read"]}]"#,
-        ),
-    ],
-    prefixes: Prefixes {
-        code: "",
-        access: "",
-        refresh: "",
-        client: "client-",
-        secret: "",
-    },
-    lifetimes: Lifetimes {
-        code: 60,
-        access: 300,
-        refresh: 86_400,
-        interaction: 600,
-    },
-    login: LoginStyle::Password,
-    clients: &[
-        client("a", "none", "public", &["https://client-a.example/cb"]),
-        client("b", "none", "public", &["https://client-b.example/cb"]),
-        client(
-            "confidential",
-            "client_secret_basic",
-            "confidential",
-            &["https://confidential.example/cb"],
-        ),
-        client(
-            "confidential-b",
-            "client_secret_post",
-            "confidential",
-            &["https://confidential-b.example/cb"],
-        ),
-        client(
-            "native",
-            "none",
-            "native",
-            &["http://127.0.0.1/cb", "http://[::1]/cb"],
-        ),
-        client(
-            "many",
-            "none",
-            "public",
-            &["https://many.example/one", "https://many.example/two"],
-        ),
-        ClientData {
-            pkce_optional: true,
-            ..client(
-                "legacy",
-                "client_secret_basic",
-                "confidential",
-                &["https://legacy.example/cb"],
-            )
-        },
-        ClientData {
-            brief: true,
-            ..client("brief", "none", "public", &["https://brief.example/cb"])
-        },
-        client("rs", "client_secret_basic", "confidential", &[]),
-    ],
-    introspection_client: "rs",
-};

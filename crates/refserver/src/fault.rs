@@ -1,5 +1,12 @@
 //! The closed list of faults: each makes the server break one rule, the way some real server has, and nothing else. A suite that cannot see a fault
-//! proves nothing by being green.
+//! proves nothing by being green. The faults of the published services have tables of their own, one for each face.
+
+mod hightop;
+mod service;
+
+pub use hightop::HightopFault;
+
+use crate::Face;
 
 macro_rules! faults {
     (
@@ -8,10 +15,15 @@ macro_rules! faults {
     ) => {
         /// A way in which the server can be made wrong. The documentation says what the broken server does.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Fault { $(#[doc = $doc] $variant,)* $(#[doc = $deep_doc] $deep,)* }
+        pub enum Fault {
+            $(#[doc = $doc] $variant,)*
+            $(#[doc = $deep_doc] $deep,)*
+            /// A promise of Hightop.
+            Hightop(HightopFault),
+        }
 
         impl Fault {
-            /// Every fault that a case must see, grouped by what it breaks.
+            /// Every fault of the reference server that a case must see, grouped by what it breaks. Those of the other faces: [`crate::Face::faults`].
             pub const ALL: &[Fault] = &[$(Fault::$variant,)*];
 
             /// Faults that no case looks for, because nobody would think of them: for the fuzzer.
@@ -19,22 +31,34 @@ macro_rules! faults {
 
             /// The name used on the command line.
             pub fn name(self) -> &'static str {
-                match self { $(Fault::$variant => $name,)* $(Fault::$deep => $deep_name,)* }
+                match self {
+                    $(Fault::$variant => $name,)*
+                    $(Fault::$deep => $deep_name,)*
+                    Fault::Hightop(own) => own.name(),
+                }
             }
 
             /// What the broken server does.
             pub fn doc(self) -> &'static str {
-                match self { $(Fault::$variant => $doc,)* $(Fault::$deep => $deep_doc,)* }
+                match self {
+                    $(Fault::$variant => $doc,)*
+                    $(Fault::$deep => $deep_doc,)*
+                    Fault::Hightop(own) => own.doc(),
+                }
             }
 
             /// Ids of the requirements it breaks: a case of at least one of them must turn red, and no case of any other. Empty for deep faults.
             pub fn breaks(self) -> &'static [&'static str] {
-                match self { $(Fault::$variant => &[$($row),+],)* $(Fault::$deep => &[],)* }
+                match self {
+                    $(Fault::$variant => &[$($row),+],)*
+                    $(Fault::$deep => &[],)*
+                    Fault::Hightop(own) => own.breaks(),
+                }
             }
 
             /// Whether a case or the fuzzer must find it.
             pub fn kind(self) -> Kind {
-                match self { $(Fault::$variant => Kind::Case,)* $(Fault::$deep => Kind::Deep,)* }
+                match self { $(Fault::$deep => Kind::Deep,)* _ => Kind::Case }
             }
         }
     };
@@ -52,11 +76,29 @@ pub enum Kind {
 impl Fault {
     /// The fault of that name.
     pub fn parse(name: &str) -> Option<Fault> {
-        Fault::ALL
-            .iter()
-            .chain(Fault::DEEP)
-            .copied()
-            .find(|fault| fault.name() == name)
+        Fault::every().find(|fault| fault.name() == name)
+    }
+
+    /// Every fault of every face, those for the fuzzer last.
+    pub fn every() -> impl Iterator<Item = Fault> {
+        let faces = Face::ALL.iter().flat_map(|face| face.faults());
+        faces.chain(Fault::DEEP).copied()
+    }
+
+    /// The face whose promise it breaks. Faults of the reference server may be switched on in every face.
+    pub fn face(self) -> Face {
+        match self {
+            Fault::Hightop(_) => Face::Hightop,
+            _ => Face::Reference,
+        }
+    }
+
+    /// The fault of the reference server that has the same effect, where there is one.
+    pub(crate) fn like(self) -> Option<Fault> {
+        match self {
+            Fault::Hightop(own) => own.like(),
+            _ => None,
+        }
     }
 }
 
@@ -507,7 +549,7 @@ mod tests {
     #[test]
     fn names_are_kebab_case_unique_and_parse_back() {
         let mut seen = HashSet::new();
-        for fault in Fault::ALL.iter().chain(Fault::DEEP) {
+        for fault in Fault::every() {
             let name = fault.name();
             assert!(
                 name.bytes()
@@ -515,14 +557,14 @@ mod tests {
                 "{name}"
             );
             assert!(seen.insert(name), "{name} twice");
-            assert_eq!(Fault::parse(name), Some(*fault));
+            assert_eq!(Fault::parse(name), Some(fault));
         }
     }
 
     #[test]
     fn every_fault_says_what_it_does_and_what_it_breaks() {
         let mut docs = HashSet::new();
-        for fault in Fault::ALL.iter().chain(Fault::DEEP) {
+        for fault in Fault::every() {
             assert_eq!(fault.breaks().is_empty(), fault.kind() == Kind::Deep);
             assert!(
                 fault.doc().ends_with('.') && docs.insert(fault.doc()),

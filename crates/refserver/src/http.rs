@@ -76,6 +76,12 @@ impl Params {
         &self.pairs
     }
 
+    /// Replaces a parameter, or adds it.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.pairs.retain(|(key, _)| key != name);
+        self.pairs.push((name.to_owned(), value.to_owned()));
+    }
+
     /// Adds parameters from another place.
     pub fn extend(&mut self, other: Params) {
         self.pairs.extend(other.pairs);

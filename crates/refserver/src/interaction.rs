@@ -11,10 +11,11 @@ use axum::{
 use jose::random_token;
 
 use crate::{
-    App, Fault,
+    App, Fault, HightopFault,
     answer::{self, Target},
     authorize::Request,
     device,
+    face::{FieldKind, LoginPage},
     http::{self, Params},
     pages,
     state::{Db, Interaction, Phase, Session, now},
@@ -81,9 +82,16 @@ pub(crate) fn begin(
             },
         );
     }
-    let (phase, page) = match user {
-        Some(_) => (Phase::Consent, app.face.paths.consent),
-        None => (Phase::Login, app.face.paths.login),
+    // Whoever is logged in already has only those pages left that do not ask who it is.
+    let left = match user {
+        None => Some(0),
+        Some(_) => (app.face.login.iter()).position(|page| !identifies(page)),
+    };
+    let left = left.filter(|page| *page < app.face.login.len());
+    let (phase, page) = match left {
+        None => (Phase::Consent, app.face.paths.consent),
+        Some(_) if app.broken(HightopFault::InteractionElsewhere) => (Phase::Login, "/login"),
+        Some(_) => (Phase::Login, app.face.paths.login),
     };
     let expires = now() + app.face.lifetimes.interaction;
     let interaction = Interaction {
@@ -91,6 +99,8 @@ pub(crate) fn begin(
         session: session.clone(),
         csrf: random_token(24),
         user,
+        claimed: user,
+        page: left.unwrap_or_default(),
         phase,
         expires,
     };
@@ -103,6 +113,13 @@ pub(crate) fn begin(
         set_cookie(app, &mut response, &session);
     }
     response
+}
+
+/// Whether a page of the login asks who somebody is.
+fn identifies(page: &LoginPage) -> bool {
+    page.fields
+        .iter()
+        .any(|field| field.kind != FieldKind::Agent)
 }
 
 /// The interaction, if it is this browser's and in this phase.
@@ -123,7 +140,12 @@ fn gone(app: &App) -> Response {
     )
 }
 
-/// `GET` login page.
+/// Whether login and approval are told apart by what is next, not by the path.
+fn one_path(app: &App) -> bool {
+    app.face.paths.login == app.face.paths.consent
+}
+
+/// `GET` login page; where both are at one path, the approval too.
 pub(crate) async fn login_page(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
@@ -134,6 +156,9 @@ pub(crate) async fn login_page(
         Some(interaction) if interaction.phase == Phase::Login => {
             pages::login(&app, &id, &interaction, None)
         }
+        Some(interaction) if interaction.phase == Phase::Consent && one_path(&app) => {
+            pages::consent(&app, &id, &interaction)
+        }
         _ => gone(&app),
     }
 }
@@ -143,13 +168,17 @@ fn form(headers: &HeaderMap, body: &[u8]) -> Option<Params> {
     Params::parse(body).filter(|params| http::is_form(headers) && params.repeated().is_none())
 }
 
-/// `POST` login page.
+/// `POST` login page; where both are at one path, the approval too.
 pub(crate) async fn login(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    let next = find(&app, &app.db(), &headers, &id).map(|interaction| interaction.phase);
+    if one_path(&app) && next != Some(Phase::Login) {
+        return consent(State(app), Path(id), headers, body).await;
+    }
     let Some(params) = form(&headers, &body) else {
         return gone(&app);
     };
@@ -168,51 +197,101 @@ pub(crate) async fn login(
             "This form was not sent from its own page.",
         );
     }
-    let matches = |user: &&crate::state::User| {
-        user.fields
-            .iter()
-            .all(|(name, value)| params.get(name) == Some(value.as_str()))
-    };
-    let Some(user) = app.users.iter().position(|user| matches(&user)) else {
+    let step = app.face.login.get(interaction.page);
+    let Some((user, agent)) = step.and_then(|page| answered(&app, page, &interaction, &params))
+    else {
         drop(db);
         return pages::login(
             &app,
             &id,
             &interaction,
-            Some("Wrong user name or password."),
+            Some("This is not right. Try again."),
         );
     };
+    let next = app.face.login.get(interaction.page + 1);
+    // The last page that asks who it is has been answered.
+    let now_known =
+        interaction.user.is_none() && !next.is_some_and(identifies) && step.is_some_and(identifies);
     // A new session identifier at login: the old one may be known to somebody else (session fixation).
-    let fresh = random_token(24);
-    db.sessions.remove(&interaction.session);
-    db.sessions.insert(
-        fresh.clone(),
-        Session {
-            user: Some(user),
-            expires: now() + SESSION_LIFE,
-            ..Session::default()
-        },
-    );
+    let fresh = now_known.then(|| random_token(24));
+    if let Some(fresh) = &fresh {
+        db.sessions.remove(&interaction.session);
+        db.sessions.insert(
+            fresh.clone(),
+            Session {
+                user: Some(user),
+                expires: now() + SESSION_LIFE,
+                ..Session::default()
+            },
+        );
+    }
     // Whoever came for a device types its code now.
-    let for_device = interaction.request.device.is_some();
+    let for_device = interaction.request.device.is_some() && next.is_none();
     if for_device {
         db.interactions.remove(&id);
     } else if let Some(stored) = db.interactions.get_mut(&id) {
-        stored.session = fresh.clone();
+        if let Some(fresh) = &fresh {
+            stored.session = fresh.clone();
+            stored.user = Some(user);
+        }
         stored.csrf = random_token(24);
-        stored.user = Some(user);
-        stored.phase = Phase::Consent;
+        stored.claimed = Some(user);
+        stored.request.agent = agent.or(stored.request.agent.take());
+        stored.page += 1;
+        if next.is_none() {
+            stored.phase = Phase::Consent;
+        }
     }
     drop(db);
-    let next = match app.face.device.filter(|_| for_device) {
-        Some(paths) => app.url(paths.page),
-        None => app.url(&format!("{}/{id}", app.face.paths.consent)),
+    let login = match () {
+        () if app.broken(HightopFault::InteractionElsewhere) => "/login",
+        () => app.face.paths.login,
     };
-    let Some(mut response) = http::redirect(StatusCode::SEE_OTHER, &next) else {
+    let path = match (next, app.face.device.filter(|_| for_device)) {
+        (_, Some(paths)) => paths.page.to_owned(),
+        (Some(_), None) => format!("{login}/{id}"),
+        (None, None) => format!("{}/{id}", app.face.paths.consent),
+    };
+    let Some(mut response) = http::redirect(StatusCode::SEE_OTHER, &app.url(&path)) else {
         return gone(&app);
     };
-    set_cookie(&app, &mut response, &fresh);
+    if let Some(fresh) = &fresh {
+        set_cookie(&app, &mut response, fresh);
+    }
     response
+}
+
+/// Who a page of the login has been answered by, and which agent was chosen on it. `None`: not as it should be.
+fn answered(
+    app: &App,
+    page: &LoginPage,
+    interaction: &Interaction,
+    params: &Params,
+) -> Option<(usize, Option<String>)> {
+    let mut agent = None;
+    let fits = |user: usize| {
+        page.fields.iter().all(|field| {
+            let given = params.get(field.name);
+            if field.kind == FieldKind::Agent {
+                let known = given.and_then(|id| app.agent(id));
+                return known.is_some_and(|agent| agent.user == user);
+            }
+            let own = app.users.get(user).and_then(|user| user.field(field.name));
+            own.is_some() && given == own
+        })
+    };
+    let user = match interaction.claimed {
+        Some(user) => Some(user).filter(|user| fits(*user)),
+        None => (0..app.users.len()).find(|user| fits(*user)),
+    }?;
+    for field in page
+        .fields
+        .iter()
+        .filter(|one| one.kind == FieldKind::Agent)
+    {
+        agent = params.get(field.name).map(str::to_owned);
+    }
+    Some((user, agent))
 }
 
 /// `GET` consent page.
@@ -331,6 +410,20 @@ pub(crate) async fn consent(
     let request = &interaction.request;
     if request.device.is_some() {
         return device::decided(&app, request, interaction.user.filter(|_| *approved));
+    }
+    if let Some(error) = request.late {
+        let target = Target {
+            uri: &request.redirect_uri,
+            state: request.state.as_deref(),
+            fragment: request.fragment,
+        };
+        return answer::error_redirect(
+            &app,
+            &target,
+            error,
+            "the request was not in order",
+            status,
+        );
     }
     match (interaction.user, *approved) {
         (Some(user), true) => answer::success(&app, request, user, status),

@@ -4,7 +4,7 @@ use jose::{base64url, random_token, sign_hs256};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    App, Fault,
+    App, Fault, HightopFault,
     authorize::Request,
     state::{Access, Client, Code, Db, Grant, Refresh, now, now_ms},
 };
@@ -15,6 +15,14 @@ const ENTROPY: usize = 24;
 /// A client identifier or similar name: no secret, but not a counter either.
 pub(crate) fn identifier(prefix: &str) -> String {
     format!("{prefix}{}", random_token(12))
+}
+
+/// A one-time code as it comes by mail.
+pub(crate) fn six_digits() -> String {
+    let number = random_token(12)
+        .bytes()
+        .fold(0_u32, |sum, byte| (sum * 31 + u32::from(byte)) % 1_000_000);
+    format!("{number:06}")
 }
 
 /// A secret of the usual strength.
@@ -38,6 +46,7 @@ pub(crate) fn open_grant(app: &App, db: &mut Db, request: &Request, user: usize)
         client: request.client.id.clone(),
         user: Some(user),
         sub: request.chosen.clone().unwrap_or(own),
+        agent: request.agent.clone(),
         scopes: request.scopes.clone(),
         resources,
         details: request.details.clone(),
@@ -105,7 +114,7 @@ pub(crate) fn access(
         () => app.face.lifetimes.access,
     };
     let issued = now();
-    let jwt = app.wants_jwt(&rights.audience)
+    let jwt = (app.wants_jwt(&rights.audience) && !app.broken(HightopFault::OpaqueTokens))
         || (rights.audience.is_empty() && app.broken(Fault::AudienceMissing));
     let record = Access {
         grant: id,

@@ -65,12 +65,12 @@ mod state;
 mod token;
 
 pub use face::Face;
-pub use fault::{Fault, Kind};
+pub use fault::{Fault, HightopFault, Kind};
 pub(crate) use state::App;
 
 use crate::{
-    face::{FaceData, LoginStyle},
-    state::{Client, User},
+    face::{FaceData, FieldKind, LoginField},
+    state::{Agent, Client, User},
 };
 
 /// What to serve.
@@ -107,8 +107,35 @@ pub struct Facts {
     pub resources: Vec<ResourceFact>,
     /// Valid authorization details: name and JSON array.
     pub rar: Vec<(String, String)>,
+    /// The name in it of those that every authorization request must bring.
+    pub rar_required: Option<String>,
     /// The name of the client that may introspect.
-    pub introspection_client: String,
+    pub introspection_client: Option<String>,
+    /// The published service that is stood for.
+    pub service: Option<String>,
+    /// The scope that people ask for by default.
+    pub scope: String,
+    /// Whether every authorization request must name a resource.
+    pub resource_required: bool,
+    /// Whether it is RFC 8414 metadata that says where the endpoints are; if not, `endpoints` does.
+    pub metadata: bool,
+    /// The endpoints: `authorization`, `token`, … and path.
+    pub endpoints: Vec<(&'static str, String)>,
+    /// The pages before the approval: which user fields each asks for, and its button. The approval has `Approve` and `Deny`.
+    pub pages: Vec<PageFact>,
+    /// Whether the pages work with JavaScript only.
+    pub script: bool,
+    /// Cases that the service departs from by its documentation: id (or glob) and reason.
+    pub departures: Vec<(String, String)>,
+}
+
+/// A page of the login.
+#[derive(Clone, Debug)]
+pub struct PageFact {
+    /// Names of the fields, which are those of [`UserFact::fields`].
+    pub fields: Vec<String>,
+    /// The button's text.
+    pub button: String,
 }
 
 /// A registered client.
@@ -214,7 +241,7 @@ pub async fn serve_behind(options: Options, origin: &str) -> io::Result<Server> 
 fn start(listener: TcpListener, origin: String, options: Options) -> io::Result<Server> {
     let address = listener.local_addr()?;
     let face = options.face.data();
-    let (facts, clients) = set_up(face, &origin);
+    let (facts, clients, agents) = set_up(face, &origin);
     let users = facts.users.iter().map(User::new).collect();
     let app = Arc::new(App::new(
         face,
@@ -222,6 +249,7 @@ fn start(listener: TcpListener, origin: String, options: Options) -> io::Result<
         facts.issuer.clone(),
         options.faults,
         users,
+        agents,
     ));
     app.db().clients = clients
         .into_iter()
@@ -246,7 +274,7 @@ fn start(listener: TcpListener, origin: String, options: Options) -> io::Result<
 }
 
 /// Identifiers, secrets and passwords of this run.
-fn set_up(face: &'static FaceData, origin: &str) -> (Facts, Vec<Client>) {
+fn set_up(face: &'static FaceData, origin: &str) -> (Facts, Vec<Client>, Vec<Agent>) {
     let mut clients = Vec::new();
     let mut client_facts = Vec::new();
     for data in face.clients {
@@ -274,7 +302,7 @@ fn set_up(face: &'static FaceData, origin: &str) -> (Facts, Vec<Client>) {
             .collect(),
             pkce_optional: data.pkce_optional,
             brief: data.brief,
-            introspects: data.name == face.introspection_client,
+            introspects: Some(data.name) == face.introspection_client,
             ..Client::default()
         };
         client_facts.push(ClientFact {
@@ -287,20 +315,43 @@ fn set_up(face: &'static FaceData, origin: &str) -> (Facts, Vec<Client>) {
         });
         clients.push(client);
     }
-    let fields = |name: &str| match face.login {
-        LoginStyle::Password => {
-            vec![
-                ("username".to_owned(), format!("{name}-{}", random_token(6))),
-                ("password".to_owned(), random_token(18)),
-            ]
-        }
+    const USERS: [&str; 2] = ["a", "b"];
+    let mut agents = Vec::new();
+    for user in 0..USERS.len() {
+        agents.extend(face.agents.iter().map(|data| Agent {
+            id: issue::identifier("agent-"),
+            name: data.name,
+            user,
+            barred: data.barred,
+        }));
+    }
+    let chosen = |user: usize, name: &str| {
+        let data = face.agents.iter().find(|data| data.chosen_by == name);
+        let agent = (agents.iter())
+            .find(|agent| agent.user == user && data.is_some_and(|data| data.name == agent.name));
+        agent.map_or_else(String::new, |agent| agent.id.clone())
     };
-    let users = ["a", "b"]
-        .map(|name| UserFact {
-            name: name.to_owned(),
-            fields: fields(name),
+    let asked: Vec<&LoginField> = face.login.iter().flat_map(|page| page.fields).collect();
+    let users = (USERS.iter().enumerate())
+        .map(|(user, name)| UserFact {
+            name: (*name).to_owned(),
+            fields: asked
+                .iter()
+                .map(|field| {
+                    let value = match field.kind {
+                        FieldKind::Name => format!("{name}-{}", random_token(6)),
+                        FieldKind::Email => {
+                            format!("{name}-{}@people.example", random_token(6).to_lowercase())
+                        }
+                        FieldKind::Password => random_token(18),
+                        FieldKind::Code => issue::six_digits(),
+                        FieldKind::Agent => chosen(user, name),
+                    };
+                    (field.name.to_owned(), value)
+                })
+                .collect(),
         })
-        .to_vec();
+        .collect();
     let routes = face
         .resources
         .iter()
@@ -322,9 +373,51 @@ fn set_up(face: &'static FaceData, origin: &str) -> (Facts, Vec<Client>) {
             .iter()
             .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
             .collect(),
-        introspection_client: face.introspection_client.to_owned(),
+        rar_required: face.rules.details_required.map(str::to_owned),
+        introspection_client: face.introspection_client.map(str::to_owned),
+        service: face.service.map(str::to_owned),
+        scope: default_scopes(face),
+        resource_required: face.default_resource.is_none() && !face.resources.is_empty(),
+        metadata: face.metadata,
+        endpoints: [
+            ("authorization", Some(face.paths.authorize)),
+            ("token", Some(face.paths.token)),
+            ("registration", face.paths.register),
+            ("revocation", face.paths.revoke),
+            ("introspection", face.paths.introspect),
+            ("jwks", face.paths.jwks),
+        ]
+        .into_iter()
+        .filter_map(|(name, path)| Some((name, path?.to_owned())))
+        .collect(),
+        pages: (face.login.iter())
+            .map(|page| PageFact {
+                fields: page.fields.iter().map(|one| one.name.to_owned()).collect(),
+                button: page.button.to_owned(),
+            })
+            // Where a device's code is typed in.
+            .chain(face.device.map(|_| PageFact {
+                fields: vec!["user_code".to_owned()],
+                button: "Continue".to_owned(),
+            }))
+            .collect(),
+        script: face.rules.script,
+        departures: (face.departures.iter())
+            .map(|(case, why)| ((*case).to_owned(), (*why).to_owned()))
+            .collect(),
     };
-    (facts, clients)
+    (facts, clients, agents)
+}
+
+/// What the first two routes need: enough to see one of them refused to a narrower token.
+fn default_scopes(face: &FaceData) -> String {
+    let mut scopes: Vec<&str> = Vec::new();
+    for route in face.resources.iter().flat_map(|resource| resource.routes) {
+        if !route.scope.is_empty() && !scopes.contains(&route.scope) && scopes.len() < 2 {
+            scopes.push(route.scope);
+        }
+    }
+    scopes.join(" ")
 }
 
 /// Every path there is, taken from the face.
@@ -337,44 +430,58 @@ fn router(app: Arc<App>) -> Router {
         .route(
             &format!("{}/{{id}}", paths.login),
             get(interaction::login_page).post(interaction::login),
-        )
-        .route(
+        );
+    if paths.consent != paths.login {
+        pages = pages.route(
             &format!("{}/{{id}}", paths.consent),
             get(interaction::consent_page).post(interaction::consent),
         );
-    let mut apis = Router::new()
-        .route(
-            &format!(
-                "/.well-known/oauth-authorization-server{}",
-                face.issuer_path
-            ),
-            get(metadata::authorization_server),
-        )
-        .route(&metadata::openid_path(&app), get(metadata::openid))
-        .route(paths.jwks, get(metadata::jwks))
-        .route(paths.token, post(token::post).get(token::get))
-        .route(paths.revoke, post(revoke::post).get(revoke::get))
-        .route(
-            paths.introspect,
-            post(introspect::post).get(introspect::get),
-        )
-        .route(paths.register, post(register::create))
-        .route(
-            &format!("{}/{{id}}", paths.register),
+    }
+    if app.broken(HightopFault::InteractionElsewhere) {
+        pages = pages.route(
+            "/login/{id}",
+            get(interaction::login_page).post(interaction::login),
+        );
+    }
+    let mut apis = Router::new().route(paths.token, post(token::post).get(token::get));
+    if face.metadata {
+        let well_known = "/.well-known/oauth-authorization-server";
+        apis = apis
+            .route(
+                &format!("{well_known}{}", face.issuer_path),
+                get(metadata::authorization_server),
+            )
+            .route(&metadata::openid_path(&app), get(metadata::openid));
+    }
+    if let Some(path) = paths.jwks {
+        apis = apis.route(path, get(metadata::jwks));
+    }
+    if let Some(path) = paths.revoke {
+        apis = apis.route(path, post(revoke::post).get(revoke::get));
+    }
+    if let Some(path) = paths.introspect {
+        apis = apis.route(path, post(introspect::post).get(introspect::get));
+    }
+    if let Some(path) = paths.register {
+        apis = apis.route(path, post(register::create)).route(
+            &format!("{path}/{{id}}"),
             get(register::show)
                 .put(register::replace)
                 .delete(register::delete),
         );
-    if let Some(device) = face.device {
-        pages = pages.route(device.page, get(device::page).post(device::entered));
-        apis = apis.route(device.endpoint, post(device::post).get(device::get));
+        if let Some(device) = face.device {
+            pages = pages.route(device.page, get(device::page).post(device::entered));
+            apis = apis.route(device.endpoint, post(device::post).get(device::get));
+        }
     }
     for resource in face.resources {
         let owner = Arc::clone(&app);
-        apis = apis.route(
-            &metadata::resource_path(resource),
-            get(move || async move { metadata::protected_resource(&owner, resource) }),
-        );
+        if face.metadata {
+            apis = apis.route(
+                &metadata::resource_path(resource),
+                get(move || async move { metadata::protected_resource(&owner, resource) }),
+            );
+        }
         let mut guarded: Vec<&'static str> =
             resource.routes.iter().map(|route| route.path).collect();
         guarded.dedup();

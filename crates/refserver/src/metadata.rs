@@ -11,7 +11,7 @@ use jose::{Alg, SigningKey};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    App, Fault,
+    App, Fault, HightopFault,
     client_auth::ASSERTION_ALGS,
     face::ResourceData,
     http::{self, json_response},
@@ -57,10 +57,20 @@ fn document(app: &App, headers: &HeaderMap) -> Map<String, Value> {
     put("issuer", issuer.into());
     put("authorization_endpoint", url(paths.authorize).into());
     put("token_endpoint", url(paths.token).into());
-    put("jwks_uri", url(paths.jwks).into());
-    put("registration_endpoint", url(paths.register).into());
-    put("revocation_endpoint", url(paths.revoke).into());
-    put("introspection_endpoint", url(paths.introspect).into());
+    let revoke = match paths.revoke {
+        Some(_) if app.broken(HightopFault::EndpointMoved) => Some("/oauth/revoke"),
+        path => path,
+    };
+    for (name, path) in [
+        ("jwks_uri", paths.jwks),
+        ("registration_endpoint", paths.register),
+        ("revocation_endpoint", revoke),
+        ("introspection_endpoint", paths.introspect),
+    ] {
+        if let Some(path) = path {
+            put(name, url(path).into());
+        }
+    }
     put("scopes_supported", scopes.into());
     if !app.broken(Fault::MetadataMemberMissing) {
         put("response_types_supported", json!(["code"]));
@@ -92,10 +102,12 @@ fn document(app: &App, headers: &HeaderMap) -> Map<String, Value> {
         algs.into(),
     );
     methods.retain(|method| *method == "client_secret_basic");
-    put(
-        "introspection_endpoint_auth_methods_supported",
-        methods.into(),
-    );
+    if paths.introspect.is_some() {
+        put(
+            "introspection_endpoint_auth_methods_supported",
+            methods.into(),
+        );
+    }
     let pkce = if app.broken(Fault::MetadataPlainAdvertised) {
         json!(["S256", "plain"])
     } else {
@@ -121,7 +133,7 @@ fn document(app: &App, headers: &HeaderMap) -> Map<String, Value> {
     put("subject_types_supported", json!(["public"]));
     put("id_token_signing_alg_values_supported", json!(["ES256"]));
     if app.broken(Fault::MetadataRelative) {
-        put("introspection_endpoint", paths.introspect.into());
+        put("introspection_endpoint", json!("/introspect"));
     }
     if app.broken(Fault::MetadataEmptyArray) {
         put("ui_locales_supported", json!([]));
@@ -165,6 +177,13 @@ pub(crate) async fn openid(State(app): State<Arc<App>>, headers: HeaderMap) -> R
 
 /// RFC 9728 §2.
 pub(crate) fn protected_resource(app: &App, resource: &'static ResourceData) -> Response {
+    let missing = match resource.path {
+        "/mcp" => app.broken(HightopFault::McpMetadataMissing),
+        _ => app.broken(HightopFault::AgentMetadataMissing),
+    };
+    if missing {
+        return http::empty(StatusCode::NOT_FOUND);
+    }
     let resource = if app.broken(Fault::PrmSameForAll) {
         app.face.resources.first().unwrap_or(resource)
     } else {

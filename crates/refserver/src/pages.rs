@@ -4,9 +4,15 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::Response,
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::{App, Fault, face::LoginStyle, http, state::Interaction};
+use crate::{
+    App, Fault,
+    face::{FieldKind, LoginField},
+    http,
+    state::Interaction,
+};
 
 fn send(app: &App, status: StatusCode, title: &str, body: Markup) -> Response {
     let markup = html! {
@@ -81,22 +87,56 @@ pub(crate) fn login(
     } else {
         StatusCode::OK
     };
-    let hint = interaction.request.login_hint.as_deref();
+    let page = app.face.login.get(interaction.page);
     let body = html! {
         @if let Some(problem) = problem { p role="alert" { (problem) } }
         @if app.broken(Fault::StateUnescaped) { p { "Request " (PreEscaped(interaction.request.state.clone().unwrap_or_default())) } }
         form method="post" action=(format!("{}/{id}", app.face.paths.login)) {
             input type="hidden" name="csrf" value=(interaction.csrf);
-            @match app.face.login {
-                LoginStyle::Password => {
-                    label { "User name " input type="text" name="username" autocomplete="username" value=[hint]; }
-                    label { "Password " input type="password" name="password" autocomplete="current-password"; }
-                }
-            }
-            button type="submit" { "Log in" }
+            @for one in page.map_or(&[][..], |page| page.fields) { (field(app, one, interaction)) }
+            button type="submit" { (page.map_or("Log in", |page| page.button)) }
         }
     };
-    send(app, status, "Log in", body)
+    dialog(app, status, page.map_or("Log in", |page| page.title), body)
+}
+
+fn field(app: &App, field: &LoginField, interaction: &Interaction) -> Markup {
+    let hint = interaction.request.login_hint.as_deref();
+    let own = |agent: &&crate::state::Agent| Some(agent.user) == interaction.claimed;
+    html! {
+        label {
+            (field.label) " "
+            @match field.kind {
+                FieldKind::Name => input type="text" name=(field.name) autocomplete="username" value=[hint];,
+                FieldKind::Email => input type="email" name=(field.name) autocomplete="username" value=[hint];,
+                FieldKind::Password => input type="password" name=(field.name) autocomplete="current-password";,
+                FieldKind::Code => input type="text" name=(field.name) inputmode="numeric" autocomplete="one-time-code";,
+                FieldKind::Agent => select name=(field.name) {
+                    @for agent in app.agents.iter().filter(own) { option value=(agent.id) { (agent.name) } }
+                },
+            }
+        }
+    }
+}
+
+/// A page with a form. Where pages need JavaScript, the form is in the script's hands: without it there is nothing to fill in.
+fn dialog(app: &App, status: StatusCode, title: &str, body: Markup) -> Response {
+    if !app.face.rules.script {
+        return send(app, status, title, body);
+    }
+    const SCRIPT: &str = "const main = document.querySelector('main'); const bytes = Uint8Array.from(atob(main.dataset.page), c => c.charCodeAt(0)); main.innerHTML = new TextDecoder().decode(bytes);";
+    let wrapped = html! {
+        noscript { p { "This page needs JavaScript." } }
+        main data-page=(STANDARD.encode(body.into_string())) {}
+        script { (PreEscaped(SCRIPT)) }
+    };
+    let mut response = send(app, status, title, wrapped);
+    let policy = format!(
+        "default-src 'none'; script-src 'sha256-{}'; base-uri 'none'; frame-ancestors 'none'",
+        STANDARD.encode(jose::sha256(SCRIPT.as_bytes()))
+    );
+    http::set(&mut response, header::CONTENT_SECURITY_POLICY, &policy);
+    response
 }
 
 /// The form for a user code (RFC 8628 §3.3).
@@ -159,6 +199,7 @@ pub(crate) fn consent(app: &App, id: &str, interaction: &Interaction) -> Respons
         }
         h2 { "At" }
         ul { @for resource in &request.resources { li { code { (resource) } } } }
+        @if let Some(agent) = request.agent.as_deref().and_then(|id| app.agent(id)) { p { "The agent is " strong { (agent.name) } "." } }
         @if !request.details.is_empty() {
             h2 { "Details" }
             ul { @for detail in &request.details { li { pre { (detail.to_string()) } } } }
@@ -172,5 +213,5 @@ pub(crate) fn consent(app: &App, id: &str, interaction: &Interaction) -> Respons
             button type="submit" name="decision" value="deny" { "Deny" }
         }
     };
-    send(app, StatusCode::OK, "Approve access", body)
+    dialog(app, StatusCode::OK, "Approve access", body)
 }

@@ -11,10 +11,10 @@ use axum::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    App, Fault,
+    App, Fault, HightopFault,
     client_metadata::{Fail, checked, fail},
     fetch, http, issue,
-    state::{Client, now},
+    state::{Client, now, now_ms},
 };
 
 fn refuse(fail: Fail) -> Response {
@@ -27,6 +27,12 @@ pub(crate) async fn create(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    if let Some(response) = throttled(&app) {
+        return response;
+    }
+    if app.broken(HightopFault::RegistrationClosed) {
+        return http::secret_json(StatusCode::UNAUTHORIZED, &json!({"error": "invalid_token"}));
+    }
     let members = match read(&headers, &body) {
         Ok(members) => members,
         Err(fail) => return refuse(fail),
@@ -70,6 +76,31 @@ pub(crate) async fn create(
         },
         &answer,
     )
+}
+
+/// 429 with Retry-After (RFC 6585 §4), where registration is limited and the limit is reached.
+fn throttled(app: &App) -> Option<Response> {
+    let limit = app.face.rules.registrations?;
+    let (now, window) = (now_ms(), limit.seconds * 1000);
+    let mut db = app.db();
+    db.registrations.retain(|at| at + window > now);
+    if db.registrations.len() < limit.count {
+        db.registrations.push(now);
+        return None;
+    }
+    drop(db);
+    let mut response = http::secret_json(
+        StatusCode::TOO_MANY_REQUESTS,
+        &json!({"error": "temporarily_unavailable", "error_description": "too many registrations"}),
+    );
+    if !app.broken(HightopFault::LimitWithoutTime) {
+        http::set(
+            &mut response,
+            header::RETRY_AFTER,
+            &limit.seconds.to_string(),
+        );
+    }
+    Some(response)
 }
 
 fn read(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, Fail> {
@@ -124,12 +155,11 @@ fn describe(app: &App, client: &Client) -> Value {
         body.insert("client_secret".into(), secret.clone().into());
         body.insert("client_secret_expires_at".into(), 0.into());
     }
-    if let Some(token) = &client.registration_token {
+    if let (Some(token), Some(path)) = (&client.registration_token, app.face.paths.register) {
         body.insert("registration_access_token".into(), token.clone().into());
         body.insert(
             "registration_client_uri".into(),
-            app.url(&format!("{}/{}", app.face.paths.register, client.id))
-                .into(),
+            app.url(&format!("{path}/{}", client.id)).into(),
         );
     }
     body.extend(client.metadata.clone());

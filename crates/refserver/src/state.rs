@@ -9,7 +9,12 @@ use std::{
 use jose::{Jwks, SigningKey, random_token};
 use serde_json::{Map, Value};
 
-use crate::{Fault, UserFact, device::Device, face::FaceData, pkce::Challenge};
+use crate::{
+    Fault, UserFact,
+    device::Device,
+    face::{FaceData, FieldKind},
+    pkce::Challenge,
+};
 
 /// Above this many entries of one kind the oldest expired ones are thrown out, then nothing new is taken.
 const CAPACITY: usize = 50_000;
@@ -23,6 +28,7 @@ pub(crate) struct App {
     pub key: SigningKey,
     pub jwks: Jwks,
     pub users: Vec<User>,
+    pub agents: Vec<Agent>,
     faults: Vec<Fault>,
     db: Mutex<Db>,
 }
@@ -34,6 +40,17 @@ impl std::fmt::Debug for App {
             .field("issuer", &self.issuer)
             .finish_non_exhaustive()
     }
+}
+
+/// Somebody's agent.
+#[derive(Clone, Debug)]
+pub(crate) struct Agent {
+    pub id: String,
+    pub name: &'static str,
+    /// Whose it is: an index in [`App::users`].
+    pub user: usize,
+    /// What it may not do, whatever scopes a token has.
+    pub barred: &'static [&'static str],
 }
 
 /// A person who can log in.
@@ -50,6 +67,13 @@ impl User {
             sub: format!("user-{}", random_token(12)),
             fields: fact.fields.clone(),
         }
+    }
+
+    /// What it has in a field.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        let mut all = self.fields.iter();
+        all.find(|(own, _)| own == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The first field: what people call themselves.
@@ -74,6 +98,8 @@ pub(crate) struct Db {
     pub assertions: HashMap<String, u64>,
     /// Counts up; for grants, and for the faults that make guessable values.
     pub serial: u64,
+    /// When clients were registered, in milliseconds since the epoch, where that is limited.
+    pub registrations: Vec<u64>,
     /// Set by a deep fault: the token endpoint refuses everything.
     pub poisoned: bool,
 }
@@ -141,7 +167,12 @@ pub(crate) struct Interaction {
     pub request: crate::authorize::Request,
     pub session: String,
     pub csrf: String,
+    /// Who is logged in.
     pub user: Option<usize>,
+    /// Who is on the way to be: known by name, not yet by password or code.
+    pub claimed: Option<usize>,
+    /// The page of the login that is next.
+    pub page: usize,
     pub phase: Phase,
     pub expires: u64,
 }
@@ -152,6 +183,8 @@ pub(crate) struct Grant {
     pub client: String,
     pub user: Option<usize>,
     pub sub: String,
+    /// The agent that the user has chosen, where there are agents.
+    pub agent: Option<String>,
     pub scopes: Vec<String>,
     pub resources: Vec<String>,
     pub details: Vec<Value>,
@@ -226,6 +259,7 @@ impl App {
         issuer: String,
         faults: Vec<Fault>,
         users: Vec<User>,
+        agents: Vec<Agent>,
     ) -> App {
         let key = SigningKey::generate(jose::Alg::ES256);
         let jwks = Jwks::from_json(&key.public_jwks()).unwrap_or_default();
@@ -236,14 +270,23 @@ impl App {
             key,
             jwks,
             users,
-            faults,
+            agents,
+            faults: (faults.iter())
+                .flat_map(|fault| [Some(*fault), fault.like()])
+                .flatten()
+                .collect(),
             db: Mutex::default(),
         }
     }
 
     /// Whether this fault is switched on.
-    pub fn broken(&self, fault: Fault) -> bool {
-        self.faults.contains(&fault)
+    pub fn broken(&self, fault: impl Into<Fault>) -> bool {
+        self.faults.contains(&fault.into())
+    }
+
+    /// The agent of this identifier.
+    pub fn agent(&self, id: &str) -> Option<&Agent> {
+        self.agents.iter().find(|agent| agent.id == id)
     }
 
     /// Whether a fault for the fuzzer is switched on.
@@ -257,10 +300,14 @@ impl App {
     /// See [`crate::Server::secrets`].
     pub fn secrets(&self) -> Vec<String> {
         let db = self.db();
-        let passwords = self
-            .users
-            .iter()
-            .flat_map(|user| user.fields.iter().skip(1));
+        let pages = self.face.login.iter().flat_map(|page| page.fields);
+        let secret: Vec<&str> = pages
+            .filter(|field| matches!(field.kind, FieldKind::Password | FieldKind::Code))
+            .map(|field| field.name)
+            .collect();
+        let passwords = (self.users.iter())
+            .flat_map(|user| &user.fields)
+            .filter(|(name, _)| secret.contains(&name.as_str()));
         let clients = db.clients.values();
         let opaque = db.access.iter().filter(|(_, access)| !access.jwt);
         (passwords.map(|(_, value)| value))

@@ -11,7 +11,7 @@ use axum::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    App, Fault, client_auth, device,
+    App, Fault, HightopFault, client_auth, device,
     http::{self, Params},
     issue::{self, Rights},
     pkce, rar, refresh,
@@ -332,7 +332,10 @@ pub(crate) fn first_answer(
     rights: Rights,
 ) -> Map<String, Value> {
     let mut body = access_answer(app, db, id, grant, client, rights);
-    if client.may("refresh_token") {
+    if client.may("refresh_token")
+        && app.face.rules.refresh_tokens
+        && !app.broken(HightopFault::RefreshMissing)
+    {
         let refresh = issue::refresh(app, db, id, client, grant.scopes.clone(), false);
         body.insert("refresh_token".into(), refresh.into());
     }
@@ -490,6 +493,7 @@ fn direct_grant(
         client: client.id.clone(),
         user,
         sub,
+        agent: None,
         scopes,
         resources,
         details: Vec::new(),

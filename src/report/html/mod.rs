@@ -59,6 +59,7 @@ fn page(run: &Run) -> Markup {
                 (head(run))
                 main {
                     (matrix(run))
+                    (promised(run))
                     (readout(run))
                     (filter(run))
                     h2 #failures { "Failures and warnings" }
@@ -189,6 +190,25 @@ fn matrix(run: &Run) -> Markup {
                     td { (run.end.summary.total()) }
                 }
             }
+        }
+    }
+}
+
+/// What services promise, apart from conformance.
+fn promised(run: &Run) -> Markup {
+    html! {
+        @for (service, cases) in run.promises() {
+            h2 { "Promises of " (line(service)) }
+            p { (super::promises_words(&cases)) }
+            table .promises { tbody {
+                @for case in cases {
+                    tr {
+                        td { span class=(format!("word {}", case.verdict.word())) { (case.verdict.word()) } }
+                        td { (line(case.promise.as_deref().unwrap_or_default())) }
+                        td { code { (line(&case.id)) } }
+                    }
+                }
+            } }
         }
     }
 }

@@ -177,6 +177,7 @@ impl Terminal {
         let cases = std::mem::take(&mut self.cases);
         self.failures(&cases)?;
         self.undecided(&cases)?;
+        self.promised(&cases)?;
         if !self.look.quiet {
             if !end.policy.is_empty() {
                 self.say("")?;
@@ -245,6 +246,26 @@ impl Terminal {
                 let line = format!("  {:>4} × {}", ids.len(), text::log(reason));
                 self.say(&line)?;
                 let line = self.dim(&format!("         {}{more}", text::log(&some.join(", "))));
+                self.say(&line)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What services promise: the counts, and the promises that are not kept or not known.
+    fn promised(&mut self, cases: &[CaseReport]) -> io::Result<()> {
+        for (service, cases) in super::promises(cases) {
+            self.say("")?;
+            let heading = self.bold(&format!("Promises of {}", text::log(service)));
+            self.say(&format!("{heading}: {}", super::promises_words(&cases)))?;
+            for case in cases.iter().filter(|case| case.verdict != Verdict::Pass) {
+                let promise = case.promise.as_deref().unwrap_or_default();
+                let line = format!(
+                    "  {} {}  {}",
+                    self.verdict(case.verdict),
+                    text::log(&case.id),
+                    self.dim(&text::log(promise))
+                );
                 self.say(&line)?;
             }
         }

@@ -1,0 +1,198 @@
+//! Hightop: `api.hightop.com` as its OAuth pages describe it. What they leave open is what a careful server would do.
+
+use super::{
+    AgentData, Allowance, ClientData, FaceData, FieldKind, Format, Lifetimes, LoginField,
+    LoginPage, Paths, Prefixes, ResourceData, Route, Rules, client,
+};
+
+pub(super) static FACE: FaceData = face("hightop", false);
+
+/// The pages are built by a script.
+pub(super) static SCRIPT: FaceData = face("hightop-script", true);
+
+const fn field(name: &'static str, label: &'static str, kind: FieldKind) -> LoginField {
+    LoginField { name, label, kind }
+}
+
+const fn route(
+    name: &'static str,
+    method: &'static str,
+    path: &'static str,
+    scope: &'static str,
+) -> Route {
+    Route {
+        name,
+        method,
+        path,
+        scope,
+        detail: None,
+    }
+}
+
+static PAGES: &[LoginPage] = &[
+    LoginPage {
+        title: "Connect to Hightop",
+        fields: &[field("email", "E-mail", FieldKind::Email)],
+        button: "Continue",
+    },
+    LoginPage {
+        title: "Enter the code",
+        fields: &[field("otp", "One-time code", FieldKind::Code)],
+        button: "Verify",
+    },
+    LoginPage {
+        title: "Choose an agent",
+        fields: &[field("agent", "Agent", FieldKind::Agent)],
+        button: "Choose",
+    },
+];
+
+static RESOURCES: &[ResourceData] = &[
+    ResourceData {
+        name: "a",
+        path: "/v1/agent",
+        format: Format::Jwt,
+        routes: &[
+            route("a", "GET", "/v1/agent/self", "agent:read"),
+            route(
+                "write",
+                "POST",
+                "/v1/agent/payments",
+                "agent:payments:write",
+            ),
+            route("simulate", "POST", "/v1/agent/simulate", "agent:simulate"),
+            route(
+                "withdraw",
+                "POST",
+                "/v1/agent/withdrawals",
+                "agent:withdrawals:write",
+            ),
+            route(
+                "webhooks",
+                "POST",
+                "/v1/agent/webhooks",
+                "agent:webhooks:manage",
+            ),
+        ],
+    },
+    ResourceData {
+        name: "b",
+        path: "/mcp",
+        format: Format::Jwt,
+        routes: &[route("b", "POST", "/mcp", "agent:read")],
+    },
+];
+
+static CLIENTS: &[ClientData] = &[
+    client("a", "none", "public", &["https://client-a.example/cb"]),
+    client("b", "none", "public", &["https://client-b.example/cb"]),
+    client(
+        "confidential",
+        "client_secret_basic",
+        "confidential",
+        &["https://confidential.example/cb"],
+    ),
+    client(
+        "confidential-b",
+        "client_secret_post",
+        "confidential",
+        &["https://confidential-b.example/cb"],
+    ),
+    client(
+        "native",
+        "none",
+        "native",
+        &["http://127.0.0.1/cb", "http://[::1]/cb"],
+    ),
+    client(
+        "many",
+        "none",
+        "public",
+        &["https://many.example/one", "https://many.example/two"],
+    ),
+    ClientData {
+        brief: true,
+        ..client("brief", "none", "public", &["https://brief.example/cb"])
+    },
+];
+
+const fn face(name: &'static str, script: bool) -> FaceData {
+    FaceData {
+        name,
+        service: Some("hightop"),
+        metadata: true,
+        issuer_path: "",
+        paths: Paths {
+            authorize: "/oauth/auth",
+            login: "/connect",
+            consent: "/connect",
+            token: "/oauth/token",
+            register: Some("/oauth/reg"),
+            revoke: Some("/oauth/token/revocation"),
+            introspect: None,
+            jwks: Some("/oauth/jwks"),
+        },
+        device: None,
+        scopes: &[
+            (
+                "agent:read",
+                "Read balances, activity, operations and resource lists",
+            ),
+            ("agent:simulate", "Try requests without broadcasting them"),
+            ("agent:payments:write", "Create payments"),
+            ("agent:conversions:write", "Execute conversions from quotes"),
+            ("agent:withdrawals:write", "Create withdrawals"),
+            (
+                "agent:earn:write",
+                "Deposit, withdraw, move and claim in earn products",
+            ),
+            (
+                "agent:borrow:write",
+                "Borrow, repay, deleverage and adjust collateral",
+            ),
+            ("agent:webhooks:manage", "Manage webhook endpoints"),
+        ],
+        default_scope: "agent:read",
+        resources: RESOURCES,
+        default_resource: None,
+        details: &[],
+        detail_examples: &[],
+        prefixes: Prefixes {
+            code: "",
+            access: "",
+            refresh: "",
+            client: "",
+            secret: "",
+        },
+        lifetimes: Lifetimes {
+            code: 60,
+            access: 300,
+            refresh: 86_400,
+            interaction: 600,
+        },
+        login: PAGES,
+        agents: &[
+            AgentData {
+                name: "Treasury",
+                chosen_by: "a",
+                barred: &[],
+            },
+            AgentData {
+                name: "Bookkeeping",
+                chosen_by: "b",
+                barred: &["agent:withdrawals:write"],
+            },
+        ],
+        rules: Rules {
+            registrations: Some(Allowance {
+                count: 40,
+                seconds: 2,
+            }),
+            script,
+            ..Rules::REFERENCE
+        },
+        departures: &[],
+        clients: CLIENTS,
+        introspection_client: None,
+    }
+}
