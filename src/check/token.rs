@@ -258,8 +258,21 @@ fn scope_reported(view: &View<'_>) -> Result<Finding, Finding> {
     }
     let inner = inner_scope(view, outcome);
     match (requested(outcome), inner) {
-        (None, _) => Err(Finding::fail(
-            "the request had no scope, and the answer does not say which was granted",
+        (None, Some(inner)) if !words(&inner).is_empty() => Err(Finding::fail(format!(
+            "the request had no scope, the token has {}, and the answer does not say so",
+            quote(&inner)
+        ))),
+        // RFC 9396 §2: authorization details stand beside scope, and may stand alone.
+        (None, _)
+            if outcome.sent_param("authorization_details").is_some()
+                || view.asked_for("authorization_details").is_some() =>
+        {
+            Ok(Finding::pass(
+                "no scope was asked for and none is named; the rights are in authorization_details",
+            ))
+        }
+        (None, _) => Err(Finding::warn(
+            "the request had no scope, and neither the answer nor the token says which was granted",
         )),
         (Some(requested), Some(inner)) if words(requested) != words(&inner) => {
             Err(Finding::fail(format!(

@@ -51,6 +51,7 @@ pub(super) async fn list(arguments: &ListArgs) -> Result<Exit, Failure> {
     Ok(Exit::Conforms)
 }
 
+#[expect(clippy::indexing_slicing, reason = "a JSON object takes any member")]
 fn case_json(case: &Case, planned: Option<&[Planned]>) -> serde_json::Value {
     let mut value = json!({
         "id": case.id,

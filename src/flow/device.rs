@@ -307,7 +307,8 @@ fn another(code: &str) -> String {
         .map(|(letter, byte)| match letter {
             '0'..='9' => char::from(b'0' + byte % 10),
             letter if letter.is_ascii_alphabetic() => {
-                char::from(letters[usize::from(byte) % letters.len()])
+                let at = usize::from(byte) % letters.len();
+                char::from(letters.get(at).copied().unwrap_or(b'B'))
             }
             other => other,
         })

@@ -114,6 +114,7 @@ impl<'w> Scene<'w> {
         self.remember(step, outcome)
     }
 
+    #[expect(clippy::indexing_slicing, reason = "it has just been put there")]
     fn remember(&mut self, step: &Step, outcome: Outcome) -> &Outcome {
         let at = self.outcomes.len();
         if let Some(name) = &step.name {

@@ -311,21 +311,17 @@ fn encode(request: &Request, authority: &str, target: &str, out: &mut Vec<u8>) {
     let host = authority
         .split_once("://")
         .map_or(authority, |(_, host)| host);
-    let mut has = [false; 5];
-    const OWN: [&str; 5] = [
+    let has = [
         "host",
         "user-agent",
         "accept",
         "content-length",
         "transfer-encoding",
-    ];
-    for (name, _) in &request.headers {
-        for (at, own) in OWN.iter().enumerate() {
-            if name.eq_ignore_ascii_case(own) {
-                has[at] = true;
-            }
-        }
-    }
+    ]
+    .map(|own| {
+        let mut names = request.headers.iter().map(|(name, _)| name);
+        names.any(|name| name.eq_ignore_ascii_case(own))
+    });
     let [host_set, agent_set, accept_set, length_set, coding_set] = has;
     out.extend_from_slice(request.method.as_bytes());
     out.push(b' ');

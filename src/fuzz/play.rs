@@ -216,6 +216,10 @@ impl<'p, 'w> Player<'p, 'w> {
         self.trace
     }
 
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "a stage has a client, and the number is brought within"
+    )]
     fn client(&self, at: usize) -> &'p Client {
         let actors = &self.stage.actors;
         &actors[at.min(actors.len().saturating_sub(1))]

@@ -67,6 +67,10 @@ impl Draw {
     ///
     /// # Panics
     /// Never for the tables of this module, which are not empty.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the tables of this module are not empty"
+    )]
     pub fn among<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())]
     }
@@ -248,6 +252,10 @@ impl Grammar {
         Some(self.deviation(place, operator, operation.client))
     }
 
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the number is brought within the table"
+    )]
     fn deviation(&mut self, place: Place, operator: usize, client: usize) -> Deviation {
         let none = [const { String::new() }; 4];
         let redirect = self

@@ -82,6 +82,7 @@ fn moment(began: Timestamp, milliseconds: u64) -> String {
     began.checked_add(after).unwrap_or(began).to_string()
 }
 
+#[expect(clippy::indexing_slicing, reason = "a JSON object takes any member")]
 fn entry(began: Timestamp, page: &str, flow: &str, exchange: &Exchange) -> Value {
     let time = exchange.duration_us as f64 / 1000.0;
     let query: Vec<Value> = match exchange.url.split_once('?') {

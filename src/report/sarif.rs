@@ -67,6 +67,7 @@ fn message(words: &str) -> Value {
     json!({ "text": text::sarif(words) })
 }
 
+#[expect(clippy::indexing_slicing, reason = "a JSON object takes any member")]
 fn rule(case: &CaseReport) -> Value {
     let mut rule = json!({
         "id": case.id,
@@ -91,6 +92,7 @@ fn rule(case: &CaseReport) -> Value {
     rule
 }
 
+#[expect(clippy::indexing_slicing, reason = "a JSON object takes any member")]
 fn result(case: &CaseReport, variant: &VariantReport, rule: usize) -> Value {
     let name = full_name(case, variant);
     let (path, line) = match case.source.rsplit_once(':') {

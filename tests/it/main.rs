@@ -1,5 +1,12 @@
 //! What the whole program does, against the reference server, real servers and hostile ones.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test may stop at the first thing that is not as it should be"
+)]
+
 mod bad_input;
 mod command_line;
 mod fuzzing;

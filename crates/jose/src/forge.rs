@@ -135,9 +135,9 @@ impl Forge {
     pub fn apply(self, token: &str, context: &Context<'_>) -> Result<String, NotApplicable> {
         match self {
             Forge::FlipMiddle => flip_middle(token),
-            Forge::Truncate => match token.char_indices().nth(token.chars().count() * 3 / 4) {
-                Some((cut, _)) if cut > 0 => Ok(token[..cut].to_owned()),
-                _ => not("the token is too short to truncate"),
+            Forge::Truncate => match token.chars().count() * 3 / 4 {
+                0 => not("the token is too short to truncate"),
+                kept => Ok(token.chars().take(kept).collect()),
             },
             Forge::Append => Ok(format!("{token}AAAA")),
             Forge::Oversize => Ok(format!(

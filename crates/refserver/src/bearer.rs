@@ -282,7 +282,9 @@ fn degenerate(app: &App, token: &Token) -> bool {
     let order = base64url_decode("_____wAAAAD__________7zm-q2nF56E87nKwvxjJVE").unwrap_or_default();
     (app.broken(Fault::RsSignatureZero) && signature == [0; 64])
         || (app.broken(Fault::RsSignatureOrder) && signature == [order.as_slice(), &order].concat())
-        || (app.broken(Fault::RsSignatureTrailing) && signature.len() > 64 && own(&signature[..64]))
+        || (app.broken(Fault::RsSignatureTrailing)
+            && signature.len() > 64
+            && signature.get(..64).is_some_and(own))
         || (app.broken(Fault::RsSignatureDer)
             && from_der(signature).is_some_and(|fixed| own(&fixed)))
 }

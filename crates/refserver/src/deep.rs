@@ -12,7 +12,7 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use maud::{PreEscaped, html};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use wire::form::{Pairs, encode_component};
 
 use crate::{App, Fault, http, redirect};
@@ -721,13 +721,13 @@ async fn afterwards(app: &App, asked: &Asked, mut response: Response) -> Respons
         && asked.value("scope").is_some()
     {
         return with_body(response, |body| {
-            let mut value: Value = serde_json::from_slice(body).unwrap_or_default();
+            let mut value: Map<String, Value> = serde_json::from_slice(body).unwrap_or_default();
             let life = value
                 .get("expires_in")
                 .map(Value::to_string)
                 .unwrap_or_default();
-            value["expires_in"] = life.into();
-            value.to_string()
+            value.insert("expires_in".into(), life.into());
+            Value::from(value).to_string()
         })
         .await;
     }

@@ -134,6 +134,7 @@ async fn authorize(app: &App, headers: &HeaderMap, params: &Params) -> Response 
 }
 
 /// A new request of a device, and the answer to it (RFC 8628 §3.2).
+#[expect(clippy::indexing_slicing, reason = "a JSON object takes any member")]
 fn open(app: &App, client: Client, params: &Params) -> Result<Value, Fail> {
     let scope = params.get("scope").unwrap_or(app.face.default_scope);
     let scopes = read_scopes(app, &client, scope)

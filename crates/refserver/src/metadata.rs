@@ -176,6 +176,7 @@ pub(crate) async fn openid(State(app): State<Arc<App>>, headers: HeaderMap) -> R
 }
 
 /// RFC 9728 §2.
+#[expect(clippy::indexing_slicing, reason = "a JSON object takes any member")]
 pub(crate) fn protected_resource(app: &App, resource: &'static ResourceData) -> Response {
     let missing = match resource.path {
         "/mcp" => app.broken(HightopFault::McpMetadataMissing),

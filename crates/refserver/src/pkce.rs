@@ -153,8 +153,8 @@ fn near(challenge: &Challenge, verifier: &str) -> bool {
                     challenge,
                     &format!(
                         "{}{new}{}",
-                        &verifier[..at],
-                        &verifier[at + old.len_utf8()..]
+                        verifier.get(..at).unwrap_or_default(),
+                        verifier.get(at + old.len_utf8()..).unwrap_or_default()
                     ),
                 )
             })

@@ -99,7 +99,7 @@ fn loopback_comparison(app: &App, registered: &str, asked: &str) -> bool {
     };
     let a = Parts::split(asked);
     let host = a.host.unwrap_or_default();
-    let path_and_query = &asked[asked.len() - tail_length(asked)..];
+    let (_, path_and_query) = at_path(asked);
     let literal = host == "127.0.0.1" || host == "[::1]";
     let http = a.scheme == Some("http");
 
@@ -137,14 +137,15 @@ fn loopback_comparison(app: &App, registered: &str, asked: &str) -> bool {
 
 /// `https://host[:port]`, without the path.
 fn origin(uri: &str) -> &str {
-    &uri[..uri.len() - tail_length(uri)]
+    at_path(uri).0
 }
 
-/// Bytes from the path on.
-fn tail_length(uri: &str) -> usize {
+/// What stands before the path, and the rest from there on.
+fn at_path(uri: &str) -> (&str, &str) {
     let authority = uri.find("://").map_or(0, |at| at + 3);
-    let rest = &uri[authority..];
-    rest.len() - rest.find(['/', '?', '#']).unwrap_or(rest.len())
+    let rest = uri.get(authority..).unwrap_or_default();
+    let path = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    uri.split_at_checked(authority + path).unwrap_or((uri, ""))
 }
 
 fn cut(text: &str, at: char) -> &str {
@@ -158,20 +159,20 @@ fn without_scheme(uri: &str) -> &str {
 fn ends_with_host(registered: &Parts<'_>, asked: &Parts<'_>) -> bool {
     let host = registered.host.unwrap_or_default();
     // The registrable part is the last two labels, which is right for `client-a.example` and for most hosts.
-    let dots: Vec<usize> = host.rmatch_indices('.').map(|(at, _)| at).collect();
-    let base = dots.get(1).map_or(host, |at| &host[at + 1..]);
+    let before = host.rmatch_indices('.').nth(1).map(|(at, _)| at + 1);
+    let base = before.and_then(|at| host.get(at..)).unwrap_or(host);
     registered.scheme == asked.scheme
         && !base.is_empty()
         && asked.host.is_some_and(|asked| asked.ends_with(base))
 }
 
 fn lower_host(uri: &str) -> String {
-    let (head, tail) = uri.split_at(uri.len() - tail_length(uri));
+    let (head, tail) = at_path(uri);
     format!("{}{tail}", head.to_ascii_lowercase())
 }
 
 fn without_port(uri: &str) -> String {
-    let (head, tail) = uri.split_at(uri.len() - tail_length(uri));
+    let (head, tail) = at_path(uri);
     let trimmed = head.trim_end_matches(|c: char| c.is_ascii_digit());
     format!("{}{tail}", trimmed.strip_suffix(':').unwrap_or(head))
 }
@@ -180,9 +181,9 @@ fn decoded(uri: &str) -> String {
     let bytes = uri.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
-    while at < bytes.len() {
+    while let Some(&byte) = bytes.get(at) {
         match (
-            bytes[at],
+            byte,
             uri.get(at + 1..at + 3)
                 .and_then(|hex| u8::from_str_radix(hex, 16).ok()),
         ) {
@@ -201,7 +202,7 @@ fn decoded(uri: &str) -> String {
 
 /// Dot segments resolved, the percent-encoded ones too.
 fn without_dots(uri: &str) -> String {
-    let (head, tail) = uri.split_at(uri.len() - tail_length(uri));
+    let (head, tail) = at_path(uri);
     let tail = tail
         .replace("%2e", ".")
         .replace("%2E", ".")
@@ -221,13 +222,13 @@ fn without_dots(uri: &str) -> String {
 }
 
 fn without_parameters(uri: &str) -> String {
-    let (head, tail) = uri.split_at(uri.len() - tail_length(uri));
+    let (head, tail) = at_path(uri);
     let stripped: Vec<&str> = tail.split('/').map(|segment| cut(segment, ';')).collect();
     without_dots(&format!("{head}{}", stripped.join("/")))
 }
 
 fn single_slashes(uri: &str) -> String {
-    let (head, tail) = uri.split_at(uri.len() - tail_length(uri));
+    let (head, tail) = at_path(uri);
     let mut path = tail.to_owned();
     while path.contains("//") {
         path = path.replace("//", "/");

@@ -1,5 +1,12 @@
 //! Starting and stopping.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test may stop at the first thing that is not as it should be"
+)]
+
 mod support;
 
 use std::time::{Duration, Instant};

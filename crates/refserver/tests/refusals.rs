@@ -1,5 +1,12 @@
 //! What the clean server refuses, beyond what the faults are about.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test may stop at the first thing that is not as it should be"
+)]
+
 mod support;
 
 use serde_json::json;

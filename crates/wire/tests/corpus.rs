@@ -1,5 +1,12 @@
 //! The seeds of the fuzz targets, replayed on every test run.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test may stop at the first thing that is not as it should be"
+)]
+
 use std::path::{Path, PathBuf};
 use wire::fuzzing::{TARGETS, replay};
 

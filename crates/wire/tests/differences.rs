@@ -1,5 +1,12 @@
 //! Where a reader here differs from the common one on purpose, each difference by itself.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test may stop at the first thing that is not as it should be"
+)]
+
 use wire::form::Pairs;
 use wire::json::{DEEPEST, Document, Limits, Value, scan};
 use wire::location;

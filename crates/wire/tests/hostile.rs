@@ -1,5 +1,12 @@
 //! A quarter of a megabyte of the shapes that make careless readers slow, deep or large.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test may stop at the first thing that is not as it should be"
+)]
+
 use std::time::{Duration, Instant};
 use wire::{challenge, cookie, form, http1, json, jwt, location, metadata, rar, redirect_uri};
 
