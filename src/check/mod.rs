@@ -13,6 +13,7 @@ mod general;
 mod jwt;
 mod metadata;
 mod pages;
+mod pushed;
 mod quality;
 mod race;
 mod registration;
@@ -111,11 +112,12 @@ enum Look {
 struct Check(&'static str, Look);
 
 /// The tables of all concerns.
-const TABLES: [&[Check]; 13] = [
+const TABLES: [&[Check]; 14] = [
     metadata::CHECKS,
     resource::CHECKS,
     authorization::CHECKS,
     pages::CHECKS,
+    pushed::CHECKS,
     token::CHECKS,
     rights::CHECKS,
     jwt::CHECKS,

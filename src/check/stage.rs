@@ -207,6 +207,13 @@ impl Stage {
         self.last().log.end = end;
     }
 
+    /// The answer to a push.
+    pub fn push(&mut self, status: u16, body: &str) {
+        let success = (200..300).contains(&status);
+        let url = "https://as.example/t/par";
+        self.json_step(Verb::Push, url, status, body, success);
+    }
+
     /// A successful token answer.
     pub fn grant(&mut self, body: &str) {
         self.json_step(Verb::Grant, "https://as.example/t/token", 200, body, true);

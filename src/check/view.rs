@@ -200,6 +200,15 @@ impl<'s> View<'s> {
         let authorization = self.outcomes.iter().find(|outcome| {
             outcome.verb == Verb::Authorize && outcome.field("code") == Some(code)
         })?;
+        // Of a request by reference only what was pushed counts (RFC 9126 §4).
+        let pushed = authorization.sent_param("request_uri").and_then(|uri| {
+            self.outcomes.iter().find(|outcome| {
+                outcome.verb == Verb::Push && outcome.field("request_uri") == Some(uri)
+            })
+        });
+        if let Some(pushed) = pushed {
+            return pushed.sent_param(name).map(str::to_owned);
+        }
         first(&self.asked_by(authorization), name)
             .or(authorization.sent_param(name))
             .map(str::to_owned)

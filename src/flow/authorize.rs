@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::draft::{Draft, Encoding, Param};
 use super::scene::Act;
-use super::{Answer, How, Outcome, Scene};
+use super::{Answer, How, Outcome, Scene, push};
 use crate::login::Browser;
 use crate::login::{End, Visit, Walk, Will, follow, from_another_site};
 use crate::suite::model::{Expect, User, Verb};
@@ -97,14 +97,46 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
     let state = jose::random_token(16);
     let mut draft = request(scene, &client, resource, &challenge, &state)?;
     let names = scene.names(&client, (verifier.clone(), challenge.clone()));
+    let direct = act.change.with.iter().any(|(name, _)| name == "@direct");
+    let mut given = act.step.given.clone();
+    if direct {
+        given.retain(|(name, _)| name != "request_uri");
+    } else if given.iter().any(|(name, _)| name == "request_uri") {
+        // By reference: everything but the client was pushed (RFC 9126 §4).
+        draft.params.retain(|(name, _)| name == "client_id");
+    }
     draft
-        .arrange(&act.step.given, &names)
+        .arrange(&given, &names)
         .and_then(|()| draft.apply(act.change, &names))
         .map_err(Answer::NotApplicable)?;
-    let mut outcome = go(scene, act, &client, draft).await;
+    let mut pushed = pushed(scene, &draft).cloned();
+    if pushed.is_none() && !direct && scene.world.pushes() && draft.get("request").is_none() {
+        let mut outcome = push::send(scene, act, &client, &draft, None).await?;
+        if outcome.answer != Answer::Success {
+            outcome.verb = Verb::Authorize;
+            return Ok(outcome);
+        }
+        draft.params.retain(|(name, _)| name == "client_id");
+        draft.push_some(
+            "request_uri",
+            outcome.field("request_uri").map(str::to_owned),
+        );
+        pushed = Some(outcome);
+    }
+    let mut outcome = go(scene, act, &client, draft, pushed.as_ref()).await;
     outcome.resource = resource.map(|resource| resource.name.clone());
+    let of_push = pushed.as_ref().and_then(|pushed| pushed.field("verifier"));
+    let verifier = of_push.map_or(verifier, str::to_owned);
     outcome.fields.insert("verifier".into(), verifier);
     Ok(outcome)
+}
+
+/// The push that a request refers to.
+fn pushed<'s>(scene: &'s Scene<'_>, draft: &Draft) -> Option<&'s Outcome> {
+    let uri = draft.get("request_uri")?;
+    scene.outcomes.iter().rev().find(|outcome| {
+        outcome.verb == Verb::Push && outcome.field("request_uri") == Some(uri.as_str())
+    })
 }
 
 /// Whether the login driver can do what this user does.
@@ -129,20 +161,33 @@ fn possible(login: &Login, user: User) -> Result<(), String> {
     }
 }
 
-/// Lets the user follow the drafted request and reads where it ends.
-async fn go(scene: &mut Scene<'_>, act: &Act<'_>, client: &Client, draft: Draft) -> Outcome {
-    let asked = draft.all("redirect_uri");
+/// Lets the user follow the drafted request, and what was pushed before it, and reads where it ends.
+async fn go(
+    scene: &mut Scene<'_>,
+    act: &Act<'_>,
+    client: &Client,
+    draft: Draft,
+    pushed: Option<&Outcome>,
+) -> Outcome {
+    let mut asked = draft.all("redirect_uri");
     let sent = draft.sent();
+    let of = |name: &str| match pushed {
+        Some(pushed) => pushed.sent_param(name).map(str::to_owned),
+        None => draft.get(name),
+    };
+    if let Some(uri) = of("redirect_uri").filter(|uri| !asked.contains(uri)) {
+        asked.insert(0, uri);
+    }
     let mut kept: Vec<(&str, Option<String>)> = vec![
         (
             "redirect_uri",
             asked.first().filter(|uri| !uri.is_empty()).cloned(),
         ),
-        ("challenge", draft.get("code_challenge")),
-        ("challenge_method", draft.get("code_challenge_method")),
-        ("sent_state", draft.get("state")),
-        ("requested_scope", draft.get("scope")),
-        ("requested_resource", draft.get("resource")),
+        ("challenge", of("code_challenge")),
+        ("challenge_method", of("code_challenge_method")),
+        ("sent_state", of("state")),
+        ("requested_scope", of("scope")),
+        ("requested_resource", of("resource")),
     ];
     let waiting = Waiting::new(scene, client, &asked);
     let (end, walk) = behave(scene, act, draft.finish(), &waiting).await;

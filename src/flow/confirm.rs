@@ -162,21 +162,12 @@ async fn confirm_pushed(scene: &mut Scene<'_>, pushed: &Outcome) -> Confirmation
     let Some(uri) = pushed.field("request_uri").map(str::to_owned) else {
         return Confirmation::OfNoUse("no request_uri came".into());
     };
-    let mut walk = step(Verb::Authorize, &pushed.client, None, &[]);
-    walk.change.with.push(("request_uri".into(), literal(&uri)));
-    // Everything else was pushed (RFC 9126 §4).
-    walk.change.without = [
-        "response_type",
-        "redirect_uri",
-        "state",
-        "scope",
-        "code_challenge",
-        "code_challenge_method",
-        "resource",
-        "authorization_details",
-    ]
-    .map(str::to_owned)
-    .to_vec();
+    let walk = step(
+        Verb::Authorize,
+        &pushed.client,
+        None,
+        &[("request_uri", &uri)],
+    );
     let label = format!("{}, the request used", pushed.label);
     match scene.arrange(walk, &label).await {
         Ok(done) => match &done.answer {

@@ -58,6 +58,8 @@ pub struct Draft {
     pub params: Vec<(String, Param)>,
     /// Client authentication, when the endpoint has one.
     pub auth: Option<ClientAuth>,
+    /// Send `client_id` in the body, even when the header names the client too.
+    pub names_client: bool,
     /// Send the credentials in the header and in the body.
     pub auth_both: bool,
     /// The whole Authorization header, when set.
@@ -96,6 +98,7 @@ impl Draft {
             encoding,
             params: Vec::new(),
             auth: None,
+            names_client: false,
             auth_both: false,
             authorization: None,
             credential: None,
@@ -221,6 +224,8 @@ impl Draft {
                 self.options.retain(|(known, _)| known != name);
                 self.options.push((name.to_owned(), text()));
             }
+            // The verb reads this one before anything is arranged.
+            "@direct" => {}
             _ => {
                 if let Some(header) = name.strip_prefix("@header.") {
                     for value in &values {
@@ -359,7 +364,9 @@ impl Draft {
                     self.authorization = Some(format!("Basic {encoded}"));
                 }
                 if !self.auth_both {
-                    self.remove("client_id");
+                    if !self.names_client {
+                        self.remove("client_id");
+                    }
                     self.remove("client_secret");
                 }
             }

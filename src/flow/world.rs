@@ -145,6 +145,15 @@ impl World {
         }
     }
 
+    /// Whether the server takes authorization requests only when they were pushed (RFC 9126 §5).
+    pub fn pushes(&self) -> bool {
+        let required = self
+            .metadata
+            .as_ref()
+            .and_then(|metadata| metadata.get("require_pushed_authorization_requests"));
+        required == Some(&Value::Bool(true)) && self.endpoints.par.is_some()
+    }
+
     /// A fresh PKCE verifier of 43 characters (RFC 7636 §4.1).
     pub fn verifier(&self) -> String {
         jose::random_token(32)

@@ -353,6 +353,11 @@ impl StepJudge<'_, '_> {
         }
         match confirm::confirm(self.scene, self.at).await {
             Confirmation::Works(how) => opinion(self.broken(), format!("{says}, and {how}")),
+            // A check may wait until the pushed request is used (RFC 9126 §2.1).
+            Confirmation::OfNoUse(how) if outcome.verb == Verb::Push => opinion(
+                Verdict::Pass,
+                format!("{says}, and was refused later: {how}"),
+            ),
             Confirmation::OfNoUse(how) => {
                 opinion(Verdict::Warn, format!("{says}, but it is of no use: {how}"))
             }
@@ -505,7 +510,7 @@ impl StepJudge<'_, '_> {
                 format!("{says}: it lives on{}", lag_words(limit)),
             ),
             Answer::Refused { error, .. } => {
-                let code = error.as_deref().unwrap_or_default();
+                let code = error.as_deref().unwrap_or("page");
                 if self.known(codes, code) {
                     opinion(Verdict::Pass, says)
                 } else {

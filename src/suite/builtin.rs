@@ -15,6 +15,7 @@ pub const SUITES: &[(&str, &str)] = suites![
     "suites/authz.toml",
     "suites/redirect.toml",
     "suites/pkce.toml",
+    "suites/par.toml",
     "suites/iss.toml",
     "suites/scope.toml",
     "suites/resource.toml",

@@ -411,7 +411,19 @@ pub(super) fn find<'s>(steps: &'s [ReadStep], name: &str) -> Option<&'s ReadStep
 /// The parameters a correct request carries by itself.
 fn sent_by_itself(verb: Verb) -> &'static [&'static str] {
     match verb {
-        Verb::Push | Verb::Authorize | Verb::Grant => &[
+        Verb::Push => &[
+            "response_type",
+            "client_id",
+            "client_secret",
+            "redirect_uri",
+            "state",
+            "scope",
+            "code_challenge",
+            "code_challenge_method",
+            "resource",
+            "authorization_details",
+        ],
+        Verb::Authorize | Verb::Grant => &[
             "response_type",
             "client_id",
             "redirect_uri",

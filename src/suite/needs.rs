@@ -184,16 +184,20 @@ impl Lint<'_> {
         let mut needs = BTreeSet::new();
         for step in &self.case.steps {
             let verb = step.step.verb;
-            if matches!(
-                verb,
-                Verb::Authorize
-                    | Verb::Exchange
-                    | Verb::Grant
-                    | Verb::Refresh
-                    | Verb::Revoke
-                    | Verb::Introspect
-                    | Verb::Call
-            ) {
+            // An accepted push is confirmed by a user who follows it.
+            let followed = verb == Verb::Push && step.step.expect.refused.is_some();
+            if followed
+                || matches!(
+                    verb,
+                    Verb::Authorize
+                        | Verb::Exchange
+                        | Verb::Grant
+                        | Verb::Refresh
+                        | Verb::Revoke
+                        | Verb::Introspect
+                        | Verb::Call
+                )
+            {
                 needs.insert("login");
             }
             if verb == Verb::Device && matches!(step.step.at.as_deref(), Some("page" | "poll")) {

@@ -140,6 +140,7 @@ pub const PSEUDO: &[&str] = &[
     "@auth",
     "@interval",
     "@guesses",
+    "@direct",
     "@header.",
     "@query.",
     "@body.",

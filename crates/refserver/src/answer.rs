@@ -5,7 +5,7 @@ use axum::{
     response::Response,
 };
 
-use crate::{App, Fault, authorize::Request, http, issue, pages};
+use crate::{App, Fault, authorize::Request, http, issue, pages, par};
 
 /// Where an authorization response goes.
 pub(crate) struct Target<'a> {
@@ -20,6 +20,9 @@ pub(crate) fn success(app: &App, request: &Request, user: usize, status: StatusC
     {
         let mut db = app.db();
         db.prune();
+        if let Some(uri) = &request.pushed {
+            par::spend(&mut db, uri);
+        }
         let id = issue::open_grant(app, &mut db, request, user);
         if !request.implicit {
             pairs.push(("code", issue::code(app, &mut db, id, request)));

@@ -14,7 +14,7 @@ use crate::{
     App, Fault, HightopFault,
     answer::{Target, error_redirect, success},
     http::{self, Params},
-    interaction, pages, pkce, rar, redirect,
+    interaction, pages, par, pkce, rar, redirect,
     rights::{read_resources, read_scopes},
     state::Client,
 };
@@ -44,6 +44,8 @@ pub(crate) struct Request {
     pub agent: Option<String>,
     /// What is wrong with it and was not told before login; by fault only.
     pub late: Option<&'static str>,
+    /// The reference it was pushed under (RFC 9126).
+    pub pushed: Option<String>,
 }
 
 /// Why a request goes no further, as it is told to the client.
@@ -123,6 +125,10 @@ async fn handle(
     {
         params.keep_last();
     }
+    let (mut params, pushed) = match par::resolve(app, params) {
+        Ok(found) => found,
+        Err(page) => return page,
+    };
     let session = interaction::session(app, headers);
     let user = session.as_ref().and_then(|(_, session)| session.user);
     let client = match client(app, &params) {
@@ -130,14 +136,15 @@ async fn handle(
         Err(page) => return page,
     };
     let state = params.get("state").map(str::to_owned);
-    let (uri, trusted) = match redirect_uri(app, &client, &params, user.is_some()) {
+    let (uri, trusted) = match redirect_uri(app, &client, &params, user.is_some(), pushed.is_some())
+    {
         Ok(found) => found,
         Err(page) => return page,
     };
     let late = (app.broken(HightopFault::ValidatesLate) && trusted)
         .then(|| forgiven(app, &client, &mut params))
         .flatten();
-    let request = match validate(app, client, uri.clone(), state.clone(), &params) {
+    let request = match validate(app, client, uri.clone(), pushed, &params) {
         Ok(_) if !trusted => return pages::bad_redirect_uri(app, &uri),
         Ok(request) => Request { late, ..request },
         Err(Stop { error, description }) => {
@@ -186,6 +193,23 @@ fn forgiven(app: &App, client: &Client, params: &mut Params) -> Option<&'static 
     Some(wrong)
 }
 
+/// Whether a request that is pushed could be put to the user. `Err` is an error code and its description (RFC 9126 §2.3).
+pub(crate) fn examine(
+    app: &App,
+    client: &Client,
+    params: &Params,
+) -> Result<(), (&'static str, String)> {
+    match redirect_uri(app, client, params, false, true) {
+        Ok((uri, true)) => validate(app, client.clone(), uri, Some(String::new()), params)
+            .map(drop)
+            .map_err(|stop| (stop.error, stop.description)),
+        _ => Err((
+            "invalid_request",
+            "redirect_uri is not one of the client's".to_owned(),
+        )),
+    }
+}
+
 fn client(app: &App, params: &Params) -> Result<Client, Response> {
     let refusal = |what: &str| Err(pages::refusal(app, StatusCode::BAD_REQUEST, what));
     let by_redirect = |what: &str| {
@@ -221,6 +245,7 @@ fn redirect_uri(
     client: &Client,
     params: &Params,
     has_session: bool,
+    pushed: bool,
 ) -> Result<(String, bool), Response> {
     let asked = params.all("redirect_uri");
     let (checked, used) = match (asked.as_slice(), params.count("redirect_uri")) {
@@ -252,7 +277,8 @@ fn redirect_uri(
             ));
         }
     };
-    let unchecked = app.broken(Fault::RedirectUncheckedNoSession) && !has_session;
+    let unchecked = (app.broken(Fault::RedirectUncheckedNoSession) && !has_session)
+        || (pushed && app.broken(Fault::ParRedirectUnchecked));
     let trusted = unchecked || redirect::allowed(app, client, checked);
     let late = [
         Fault::RedirectCheckedLast,
@@ -288,12 +314,12 @@ const KNOWN: &[&str] = &[
     "display",
 ];
 
-/// Everything but client and redirect URI.
+/// Everything but client and redirect URI. `pushed` is the reference of a pushed request.
 fn validate(
     app: &App,
-    client: Client,
+    mut client: Client,
     redirect_uri: String,
-    state: Option<String>,
+    pushed: Option<String>,
     params: &Params,
 ) -> Result<Request, Stop> {
     let twice_on_purpose = |name: &str| {
@@ -323,6 +349,10 @@ fn validate(
     if params.get("request_uri").is_some() {
         return stop("request_uri_not_supported", "request_uri is not supported");
     }
+    if pushed.is_none() && client.push_required && !app.broken(Fault::ParUnrequired) {
+        return stop("invalid_request", "the client must push its requests");
+    }
+    client.pkce_optional |= pushed.is_some() && app.broken(Fault::ParPkceOptional);
     let (mut implicit, mut hybrid) = (false, false);
     match params.get("response_type") {
         Some("code") => {}
@@ -380,7 +410,7 @@ fn validate(
         device: None,
         client,
         redirect_uri,
-        state,
+        state: params.get("state").map(str::to_owned),
         scopes,
         challenge,
         resources,
@@ -394,6 +424,7 @@ fn validate(
         chosen: chosen_subject(app, params),
         agent: None,
         late: None,
+        pushed,
     })
 }
 

@@ -31,6 +31,18 @@ fn text<'m>(
     }
 }
 
+fn flag(app: &App, members: &Map<String, Value>, name: &str) -> Result<bool, Fail> {
+    match members.get(name) {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Bool(yes)) => Ok(*yes),
+        Some(_) if app.broken(Fault::DcrTypesUnchecked) => Ok(false),
+        Some(_) => fail(
+            "invalid_client_metadata",
+            format!("{name} must be a boolean"),
+        ),
+    }
+}
+
 /// What a client may say about itself here.
 const KNOWN: &[&str] = &[
     "redirect_uris",
@@ -49,6 +61,7 @@ const KNOWN: &[&str] = &[
     "software_id",
     "software_version",
     "software_statement",
+    "require_pushed_authorization_requests",
     "application_type",
     "client_id",
     "client_secret",
@@ -206,6 +219,7 @@ pub(crate) fn checked(
             "private_key_jwt needs jwks or jwks_uri",
         );
     }
+    let push_required = flag(app, members, "require_pushed_authorization_requests")?;
     let mut metadata = Map::new();
     metadata.insert("redirect_uris".into(), redirect_uris.clone().into());
     metadata.insert("token_endpoint_auth_method".into(), auth.into());
@@ -225,6 +239,7 @@ pub(crate) fn checked(
         "contacts",
         "software_id",
         "software_version",
+        "require_pushed_authorization_requests",
     ] {
         if let Some(value) = members.get(name).filter(|value| !value.is_null()) {
             metadata.insert(name.into(), value.clone());
@@ -239,6 +254,7 @@ pub(crate) fn checked(
         scope,
         jwks,
         jwks_uri,
+        push_required,
         metadata,
         ..Client::default()
     })

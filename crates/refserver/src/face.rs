@@ -177,6 +177,8 @@ pub(crate) struct FaceData {
 /// Endpoint paths; what a face does not have is `None`. Interaction pages get `/{id}` appended; login and consent may share a path.
 pub(crate) struct Paths {
     pub authorize: &'static str,
+    /// Where requests are pushed (RFC 9126).
+    pub push: Option<&'static str>,
     pub login: &'static str,
     pub consent: &'static str,
     pub token: &'static str,
@@ -206,6 +208,8 @@ pub(crate) struct Prefixes {
 
 /// In seconds.
 pub(crate) struct Lifetimes {
+    /// Of a pushed request.
+    pub pushed: u64,
     pub code: u64,
     pub access: u64,
     pub refresh: u64,

@@ -130,7 +130,7 @@ faults! {
     PrmScopesText "prm-scopes-text" ["prm.member-types"] "scopes_supported of a protected resource is a string.";
 
     // Authorization endpoint.
-    ImplicitIssued "implicit-issued" ["authz.implicit-rejected"] "response_type=token is honoured: the access token travels in the fragment.";
+    ImplicitIssued "implicit-issued" ["authz.implicit-rejected", "par.validated"] "response_type=token is honoured: the access token travels in the fragment.";
     HybridIssued "hybrid-issued" ["authz.implicit-rejected"] "response_type=code token adds an access token to the fragment.";
     UnknownClientRedirected "unknown-client-redirected" ["authz.client-unknown", "authz.header-injection", "authz.reflection-safe", "authz.reflection-safe-no-session"] "An unknown client's error is redirected to whatever redirect_uri came along: an open redirector.";
     MissingClientGuessed "missing-client-guessed" ["authz.client-unknown"] "Without client_id the client is looked up by its redirect URI, and its absence is reported by redirect to any URI.";
@@ -178,7 +178,7 @@ faults! {
     SessionCookieOpen "session-cookie-open" ["http.session-cookies"] "The session cookie has neither HttpOnly nor SameSite.";
 
     // Redirect URI.
-    RedirectAny "redirect-any" ["redirect.unregistered", "redirect.compound-fault", "redirect.host-confusion", "redirect.host-confusion-bad-pkce", "redirect.host-confusion-bad-response-type", "redirect.localhost-exception", "redirect.localhost-exception-bad-pkce", "redirect.localhost-exception-bad-response-type", "redirect.loopback-strict", "redirect.loopback-strict-bad-pkce", "redirect.loopback-strict-bad-response-type", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type", "redirect.other-clients-uri", "redirect.other-clients-uri-bad-response-type", "redirect.path-confusion", "redirect.path-confusion-bad-pkce", "redirect.path-confusion-bad-response-type", "redirect.scheme-change", "redirect.scheme-change-bad-pkce", "redirect.scheme-change-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type", "authz.reflection-safe", "dcr.enforced"] "Any redirect URI is accepted.";
+    RedirectAny "redirect-any" ["redirect.unregistered", "redirect.compound-fault", "redirect.host-confusion", "redirect.host-confusion-bad-pkce", "redirect.host-confusion-bad-response-type", "redirect.localhost-exception", "redirect.localhost-exception-bad-pkce", "redirect.localhost-exception-bad-response-type", "redirect.loopback-strict", "redirect.loopback-strict-bad-pkce", "redirect.loopback-strict-bad-response-type", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type", "redirect.other-clients-uri", "redirect.other-clients-uri-bad-response-type", "redirect.path-confusion", "redirect.path-confusion-bad-pkce", "redirect.path-confusion-bad-response-type", "redirect.scheme-change", "redirect.scheme-change-bad-pkce", "redirect.scheme-change-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type", "authz.reflection-safe", "dcr.enforced", "par.validated"] "Any redirect URI is accepted.";
     RedirectPrefix "redirect-prefix" ["redirect.near-miss", "redirect.path-confusion", "redirect.host-confusion", "redirect.host-confusion-bad-pkce", "redirect.host-confusion-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type"] "A redirect URI need only start with the registered one.";
     RedirectContains "redirect-contains" ["redirect.host-confusion", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type", "redirect.path-confusion", "redirect.path-confusion-bad-pkce", "redirect.path-confusion-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type"] "A redirect URI need only contain the registered one somewhere.";
     RedirectHostSuffix "redirect-host-suffix" ["redirect.host-confusion", "redirect.loopback-strict", "redirect.loopback-strict-bad-pkce", "redirect.loopback-strict-bad-response-type", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type"] "The host need only end with the registered host's last two labels: evil.client-a.example, evilclient-a.example.";
@@ -211,7 +211,7 @@ faults! {
     RedirectUncheckedBadType "redirect-unchecked-bad-type" ["redirect.compound-fault"] "A bad response_type is reported to an unchecked redirect URI.";
     RedirectUncheckedBadPkce "redirect-unchecked-bad-pkce" ["redirect.compound-fault"] "A PKCE error is reported to an unchecked redirect URI.";
     RedirectUncheckedBadScope "redirect-unchecked-bad-scope" ["redirect.compound-fault"] "A scope error is reported to an unchecked redirect URI.";
-    RedirectUncheckedNoSession "redirect-unchecked-no-session" ["redirect.unregistered", "redirect.compound-fault", "redirect.host-confusion", "redirect.host-confusion-bad-pkce", "redirect.host-confusion-bad-response-type", "redirect.localhost-exception", "redirect.localhost-exception-bad-pkce", "redirect.localhost-exception-bad-response-type", "redirect.loopback-strict", "redirect.loopback-strict-bad-pkce", "redirect.loopback-strict-bad-response-type", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type", "redirect.other-clients-uri", "redirect.other-clients-uri-bad-response-type", "redirect.path-confusion", "redirect.path-confusion-bad-pkce", "redirect.path-confusion-bad-response-type", "redirect.scheme-change", "redirect.scheme-change-bad-pkce", "redirect.scheme-change-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type", "authz.reflection-safe", "dcr.enforced"] "The redirect URI is checked only when the browser already has a session.";
+    RedirectUncheckedNoSession "redirect-unchecked-no-session" ["redirect.unregistered", "redirect.compound-fault", "redirect.host-confusion", "redirect.host-confusion-bad-pkce", "redirect.host-confusion-bad-response-type", "redirect.localhost-exception", "redirect.localhost-exception-bad-pkce", "redirect.localhost-exception-bad-response-type", "redirect.loopback-strict", "redirect.loopback-strict-bad-pkce", "redirect.loopback-strict-bad-response-type", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type", "redirect.other-clients-uri", "redirect.other-clients-uri-bad-response-type", "redirect.path-confusion", "redirect.path-confusion-bad-pkce", "redirect.path-confusion-bad-response-type", "redirect.scheme-change", "redirect.scheme-change-bad-pkce", "redirect.scheme-change-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type", "authz.reflection-safe", "dcr.enforced", "par.validated"] "The redirect URI is checked only when the browser already has a session.";
     LoopbackPathIgnored "loopback-path-ignored" ["redirect.loopback-strict"] "On a loopback address any path is accepted.";
     LoopbackQueryIgnored "loopback-query-ignored" ["redirect.loopback-strict"] "On a loopback address any query is accepted.";
     LoopbackLocalhost "loopback-localhost" ["redirect.loopback-strict"] "localhost is taken for a registered loopback address.";
@@ -223,9 +223,9 @@ faults! {
     TokenRedirectUnchecked "token-redirect-unchecked" ["redirect.token-mismatch"] "redirect_uri is not compared at the token endpoint.";
 
     // PKCE.
-    PkceOptional "pkce-optional" ["pkce.missing-challenge"] "Public clients may leave PKCE out.";
+    PkceOptional "pkce-optional" ["pkce.missing-challenge", "par.validated"] "Public clients may leave PKCE out.";
     PkceConfidentialOptional "pkce-confidential-optional" ["pkce.missing-challenge-confidential"] "Confidential clients may leave PKCE out.";
-    PkcePlain "pkce-plain" ["pkce.plain-rejected"] "Method plain is accepted.";
+    PkcePlain "pkce-plain" ["pkce.plain-rejected", "par.validated"] "Method plain is accepted.";
     PkceOmittedMeansPlain "pkce-omitted-means-plain" ["pkce.method-omitted"] "A challenge without method is a plain one, as RFC 7636 had it.";
     PkceUnknownMethod "pkce-unknown-method" ["pkce.method-unknown", "authz.error-charset"] "An unknown method is read as S256.";
     PkceMethodCase "pkce-method-case" ["pkce.method-unknown"] "The method's case does not matter.";
@@ -251,9 +251,9 @@ faults! {
     CodeReplayLeavesChain "code-replay-leaves-chain" ["refresh.chain-after-code-replay"] "A replayed code kills the first tokens only, not what was refreshed from them.";
     CodeReplayFragile "code-replay-fragile" ["token.code-replay-invalid-no-revoke"] "A replay with a wrong verifier revokes the grant too, so whoever saw the code can end it.";
     CodePrefix "code-prefix" ["token.code-garbage"] "A code need only begin like an issued one.";
-    SecretUnchecked "secret-unchecked" ["token.confidential-auth", "token.basic-401", "intro.auth", "refresh.confidential-auth", "revoke.auth"] "The client secret is not compared.";
+    SecretUnchecked "secret-unchecked" ["token.confidential-auth", "token.basic-401", "intro.auth", "refresh.confidential-auth", "revoke.auth", "par.client-auth"] "The client secret is not compared.";
     SecretEmpty "secret-empty" ["token.confidential-auth", "intro.auth", "refresh.confidential-auth", "revoke.auth"] "An empty client secret passes.";
-    SecretOmitted "secret-omitted" ["token.confidential-auth", "token.body-only-secret", "dcr.enforced-auth-method", "intro.auth", "refresh.confidential-auth", "revoke.auth"] "A confidential client need only name itself.";
+    SecretOmitted "secret-omitted" ["token.confidential-auth", "token.body-only-secret", "dcr.enforced-auth-method", "intro.auth", "refresh.confidential-auth", "revoke.auth", "par.client-auth"] "A confidential client need only name itself.";
     SecretAnyClient "secret-any-client" ["token.confidential-auth"] "Any client's secret authenticates every client.";
     SecretPrefix "secret-prefix" ["token.confidential-auth"] "A secret need only begin like the real one.";
     TokenByGet "token-by-get" ["token.post-only"] "The token endpoint answers GET.";
@@ -296,7 +296,7 @@ faults! {
     RefreshByAccess "refresh-by-access-token" ["refresh.garbage"] "An access token works as a refresh token.";
 
     // Scope.
-    ScopeUnknownGranted "scope-unknown-granted" ["scope.unknown", "scope.case-and-prefix"] "Unknown scopes are granted as asked.";
+    ScopeUnknownGranted "scope-unknown-granted" ["scope.unknown", "scope.case-and-prefix", "par.validated"] "Unknown scopes are granted as asked.";
     ScopeMalformed "scope-malformed" ["scope.malformed"] "Characters outside the scope alphabet are skipped.";
     ScopePrefix "scope-prefix" ["scope.case-and-prefix"] "A scope that only begins like a known one is granted as it was asked for, and taken for it.";
     ScopeUnreported "scope-unreported" ["scope.reported-when-different", "scope.omitted"] "The token answer never names the scope.";
@@ -323,6 +323,21 @@ faults! {
     IssTwice "iss-twice" ["iss.success", "iss.error", "iss.error-denied", "authz.empty-is-omitted", "authz.empty-is-omitted-scope", "authz.get", "authz.redirect-query-kept", "authz.reserved-echo", "authz.unknown-param-ignored", "redirect.loopback-any-port", "robust.no-5xx"] "iss comes twice.";
     IssMissingOnError "iss-missing-on-error" ["iss.error"] "Error responses have no iss.";
     IssUnadvertised "iss-unadvertised" ["iss.flag"] "iss is sent, but the metadata does not say so.";
+
+    // Pushed authorization requests.
+    ParStatus200 "par-status-200" ["par.created"] "A push is answered with 200 instead of 201.";
+    ParUnauthenticated "par-unauthenticated" ["par.client-auth"] "Confidential clients need not authenticate to push.";
+    ParRedirectUnchecked "par-redirect-unchecked" ["par.validated"] "Whatever redirect URI is pushed is trusted, from a client without credentials too.";
+    ParPkceOptional "par-pkce-optional" ["par.validated"] "A pushed request needs no code_challenge.";
+    ParRequestUriPushed "par-request-uri-pushed" ["par.validated"] "A request_uri within a pushed request is passed over.";
+    ParAnyClient "par-any-client" ["par.bound-to-client"] "A request_uri works with any client_id.";
+    ParFrontWins "par-front-wins" ["par.frontchannel-override", "par.frontchannel-challenge", "par.frontchannel-scope"] "Parameters beside request_uri replace the pushed ones.";
+    ParClientIdOptional "par-client-id-optional" ["par.client-id-missing"] "A request_uri needs no client_id beside it.";
+    ParReusable "par-reusable" ["par.reuse"] "A request_uri gives a code each time it is used.";
+    ParNeverExpires "par-never-expires" ["par.expiry"] "Pushed requests do not expire.";
+    ParUnrequired "par-unrequired" ["par.required"] "A client registered to push its requests may send them through the browser.";
+    ParByGet "par-by-get" ["par.method"] "Requests can be pushed by GET, so they end up in logs.";
+    ParGuessable "par-guessable" ["par.request-uri-quality"] "The references of pushed requests count up.";
 
     // Resource servers.
     RsAudienceA "rs-audience-a" ["rs.cross-audience"] "Resource server a does not look at the audience.";

@@ -82,6 +82,13 @@ impl Params {
         self.pairs.push((name.to_owned(), value.to_owned()));
     }
 
+    /// The parameters but for these.
+    pub fn without(&self, names: &[&str]) -> Params {
+        let mut kept = self.clone();
+        kept.pairs.retain(|(key, _)| !names.contains(&key.as_str()));
+        kept
+    }
+
     /// Adds parameters from another place.
     pub fn extend(&mut self, other: Params) {
         self.pairs.extend(other.pairs);

@@ -53,6 +53,7 @@ mod introspect;
 mod issue;
 mod metadata;
 mod pages;
+mod par;
 mod pkce;
 mod rar;
 mod redirect;
@@ -452,6 +453,9 @@ fn router(app: Arc<App>) -> Router {
                 get(metadata::authorization_server),
             )
             .route(&metadata::openid_path(&app), get(metadata::openid));
+    }
+    if let Some(path) = paths.push {
+        apis = apis.route(path, post(par::post).get(par::get));
     }
     if let Some(path) = paths.jwks {
         apis = apis.route(path, get(metadata::jwks));

@@ -63,6 +63,7 @@ fn document(app: &App, headers: &HeaderMap) -> Map<String, Value> {
     };
     for (name, path) in [
         ("jwks_uri", paths.jwks),
+        ("pushed_authorization_request_endpoint", paths.push),
         ("registration_endpoint", paths.register),
         ("revocation_endpoint", revoke),
         ("introspection_endpoint", paths.introspect),

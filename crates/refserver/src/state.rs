@@ -88,6 +88,8 @@ pub(crate) struct Db {
     pub sessions: HashMap<String, Session>,
     pub interactions: HashMap<String, Interaction>,
     pub grants: HashMap<u64, Grant>,
+    /// Pushed requests by their reference.
+    pub pushed: HashMap<String, crate::par::Pushed>,
     pub codes: HashMap<String, Code>,
     /// By device code.
     pub devices: HashMap<String, Device>,
@@ -120,6 +122,8 @@ pub(crate) struct Client {
     /// What it may ask for; `None`: every scope.
     pub scope: Option<Vec<String>>,
     pub pkce_optional: bool,
+    /// `require_pushed_authorization_requests` (RFC 9126 §6).
+    pub push_required: bool,
     pub brief: bool,
     pub introspects: bool,
     pub jwks: Option<Value>,
@@ -388,6 +392,10 @@ impl Db {
             self.interactions
                 .retain(|_, interaction| interaction.expires > now);
         }
+        if self.pushed.len() > CAPACITY {
+            self.pushed
+                .retain(|_, pushed| pushed.expires_ms / 1000 > now);
+        }
         if self.access.len() > CAPACITY {
             self.access.retain(|_, access| access.expires > now);
         }
@@ -407,6 +415,7 @@ impl Db {
         self.sessions.len() > 2 * CAPACITY
             || self.interactions.len() > 2 * CAPACITY
             || self.devices.len() > 2 * CAPACITY
+            || self.pushed.len() > 2 * CAPACITY
             || self.clients.len() > CAPACITY
     }
 

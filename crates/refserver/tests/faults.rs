@@ -12,8 +12,8 @@ mod support;
 
 use oauthspec_refserver::Fault;
 use probe::{
-    authorization, device, documents, redirect_uri, registration, resource_server, revocation,
-    token_endpoint,
+    authorization, device, documents, pushed, redirect_uri, registration, resource_server,
+    revocation, token_endpoint,
 };
 use support::{Browser, Target, start};
 
@@ -38,6 +38,9 @@ async fn shows(t: &Target, fault: Fault) -> Option<bool> {
         return Some(shown);
     }
     if let Some(shown) = revocation::shows(t, fault).await {
+        return Some(shown);
+    }
+    if let Some(shown) = pushed::shows(t, fault).await {
         return Some(shown);
     }
     registration::shows(t, fault).await

@@ -124,6 +124,7 @@ const fn face(name: &'static str, script: bool) -> FaceData {
         issuer_path: "",
         paths: Paths {
             authorize: "/oauth/auth",
+            push: None,
             login: "/connect",
             consent: "/connect",
             token: "/oauth/token",
@@ -165,6 +166,7 @@ const fn face(name: &'static str, script: bool) -> FaceData {
             secret: "",
         },
         lifetimes: Lifetimes {
+            pushed: 60,
             code: 60,
             access: 300,
             refresh: 86_400,

@@ -12,6 +12,7 @@ pub(super) static FACE: FaceData = FaceData {
     issuer_path: "",
     paths: Paths {
         authorize: "/authorize",
+        push: Some("/par"),
         login: "/login",
         consent: "/consent",
         token: "/token",
@@ -92,6 +93,7 @@ pub(super) static FACE: FaceData = FaceData {
         secret: "",
     },
     lifetimes: Lifetimes {
+        pushed: 60,
         code: 60,
         access: 300,
         refresh: 86_400,
