@@ -5,8 +5,7 @@ use wire::form::Pairs;
 use super::quality::quality;
 use super::view::{Sent, View, first, leads_to, outline, quote, texts};
 use super::{Check, Finding, Look};
-use crate::flow::Answer;
-use crate::suite::model::{User, Verb};
+use crate::suite::model::Verb;
 
 pub(super) const CHECKS: &[Check] = &[
     Check("code-response", Look::At(code_response)),
@@ -20,7 +19,6 @@ pub(super) const CHECKS: &[Check] = &[
     Check("redirect-is-registered", Look::At(redirect_is_registered)),
     Check("redirect-query-kept", Look::At(redirect_query_kept)),
     Check("response-mode-lawful", Look::At(response_mode_lawful)),
-    Check("subject-unchanged", Look::At(subject_unchanged)),
     Check("challenge-not-in-code", Look::At(challenge_not_in_code)),
     Check("code-quality", Look::At(code_quality)),
 ];
@@ -347,63 +345,6 @@ fn response_mode_lawful(view: &View<'_>) -> Result<Finding, Finding> {
     }
 }
 
-/// The subject of a step's token: of the JWT access token, the ID token, or introspection.
-fn subject(view: &View<'_>, outcome: &crate::flow::Outcome) -> Option<String> {
-    let text = |value: serde_json::Value| value.as_str().map(str::to_owned);
-    let of_jwt = |name: &str| {
-        let jwt = jose::Token::parse(outcome.field(name)?).ok()?;
-        jwt.claim_str("sub").map(str::to_owned)
-    };
-    of_jwt("access_token")
-        .or_else(|| of_jwt("id_token"))
-        .or_else(|| view.claim(outcome, "sub").and_then(text))
-}
-
-fn subject_unchanged(view: &View<'_>) -> Result<Finding, Finding> {
-    let has_token = |outcome: &&crate::flow::Outcome| {
-        outcome.answer == Answer::Success && outcome.field("access_token").is_some()
-    };
-    // The token of an authorization is the one that its code was redeemed for.
-    let code = view.outcome.field("code");
-    let mine = std::iter::once(view.outcome)
-        .chain(
-            view.outcomes
-                .iter()
-                .filter(|outcome| code.is_some() && outcome.field("code") == code),
-        )
-        .find(has_token)
-        .and_then(|outcome| subject(view, outcome))
-        .ok_or_else(|| Finding::undecided("the subject of this step's token cannot be read"))?;
-    let mut grants = view.earlier().iter().filter(has_token);
-    let first = grants
-        .clone()
-        .find(|outcome| outcome.user != User::Second)
-        .ok_or_else(|| Finding::undecided("no earlier grant to compare with"))?;
-    let expected = subject(view, first)
-        .ok_or_else(|| Finding::undecided("the subject of the first grant cannot be read"))?;
-    if mine != expected {
-        return Err(Finding::fail(format!(
-            "the token's subject is {}, and that of the first grant {}",
-            quote(&mine),
-            quote(&expected)
-        )));
-    }
-    let second = grants
-        .find(|outcome| outcome.user == User::Second)
-        .map(|outcome| {
-            subject(view, outcome)
-                .ok_or_else(|| Finding::undecided("the second user's subject cannot be read"))
-        })
-        .transpose()?;
-    if second.as_ref() == Some(&mine) {
-        return Err(Finding::fail(format!(
-            "both users' tokens have the subject {}",
-            quote(&mine)
-        )));
-    }
-    Ok(Finding::pass(format!("the subject is {}", quote(&mine))))
-}
-
 fn challenge_not_in_code(view: &View<'_>) -> Result<Finding, Finding> {
     let code = view
         .outcome
@@ -444,10 +385,9 @@ fn code_quality(view: &View<'_>) -> Result<Finding, Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::stage::{Stage, of, quoted_jwt};
+    use super::super::stage::{Stage, of};
     use crate::check::Found::{Fail, NotApplicable, Pass, Undecided, Warn};
     use crate::flow::{Answer, How};
-    use crate::suite::model::User;
 
     const CODE: &str = "SplxlOBeZQQYbYS6WxSbIA";
 
@@ -587,29 +527,6 @@ mod tests {
         stage.metadata(r#"{"response_modes_supported":["fragment"]}"#);
         assert_eq!(of(check, &stage), Pass);
         assert_eq!(of(check, &at("https://evil.example/?code=c")), Fail);
-    }
-
-    #[test]
-    fn the_subject_stays_and_is_not_the_other_users() {
-        let check = "subject-unchanged";
-        let grant = |stage: &mut Stage, sub: &str, user: User| {
-            let token = quoted_jwt(&format!(r#"{{"sub":"{sub}"}}"#));
-            stage.grant(&format!(r#"{{"access_token":{token}}}"#));
-            stage.user(user);
-        };
-        let three = |second: &str, last: &str| {
-            let mut stage = Stage::new();
-            grant(&mut stage, "alice", User::Approve);
-            grant(&mut stage, second, User::Second);
-            grant(&mut stage, last, User::Approve);
-            of(check, &stage)
-        };
-        assert_eq!(three("bob", "alice"), Pass);
-        assert_eq!(three("bob", "bob"), Fail);
-        assert_eq!(three("alice", "alice"), Fail);
-        let mut stage = Stage::new();
-        stage.grant(r#"{"access_token":"opaque"}"#);
-        assert_eq!(of(check, &stage), Undecided);
     }
 
     #[test]

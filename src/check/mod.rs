@@ -22,6 +22,7 @@ mod rights;
 mod silence;
 #[cfg(test)]
 mod stage;
+mod subject;
 mod token;
 mod view;
 
@@ -106,16 +107,22 @@ enum Look {
     CanaryUnvisited,
     /// It uses what the copies of a parallel step won.
     SingleSuccess,
+    /// It looks once it is known whose tokens the opaque ones are: by introspection, or by a resource that tells.
+    Subject(fn(&View<'_>) -> Result<Finding, Finding>),
+    /// It revokes one of several winners and uses the others.
+    RacedTokensDie,
 }
 
 /// A row of the table: name and function.
 struct Check(&'static str, Look);
 
 /// The tables of all concerns.
-const TABLES: [&[Check]; 14] = [
+const TABLES: [&[Check]; 16] = [
+    race::CHECKS,
     metadata::CHECKS,
     resource::CHECKS,
     authorization::CHECKS,
+    subject::CHECKS,
     pages::CHECKS,
     pushed::CHECKS,
     token::CHECKS,
@@ -134,7 +141,7 @@ const TABLES: [&[Check]; 14] = [
     reason = "a constant: it is the compiler that would stop"
 )]
 const COUNT: usize = {
-    let (mut table, mut count) = (0, race::CHECKS.len());
+    let (mut table, mut count) = (0, 0);
     while table < TABLES.len() {
         count += TABLES[table].len();
         table += 1;
@@ -148,7 +155,7 @@ const COUNT: usize = {
 )]
 const ALL_NAMES: [&str; COUNT] = {
     let mut names = [race::CHECKS[0].0; COUNT];
-    let (mut table, mut at) = (0, race::CHECKS.len());
+    let (mut table, mut at) = (0, 0);
     while table < TABLES.len() {
         let mut row = 0;
         while row < TABLES[table].len() {
@@ -168,7 +175,6 @@ fn look(name: &str) -> Option<Look> {
     TABLES
         .iter()
         .copied()
-        .chain([race::CHECKS])
         .flatten()
         .find(|check| check.0 == name)
         .map(|check| check.1)
@@ -181,7 +187,15 @@ pub async fn run(name: &str, scene: &mut Scene<'_>, at: usize) -> Finding {
     let found = match look(name) {
         None => Err(Finding::undecided(format!("no check is called {name}"))),
         Some(Look::SingleSuccess) => race::single_success(scene, at).await,
+        Some(Look::RacedTokensDie) => race::raced_tokens_die(scene, at).await,
         Some(Look::CanaryUnvisited) => general::wait_for_canary(scene, at).await,
+        Some(Look::Subject(look)) => {
+            subject::learn(scene, at).await;
+            match View::of(scene, at) {
+                Some(view) => look(&view),
+                None => Err(Finding::undecided("there is no such step")),
+            }
+        }
         Some(Look::At(look)) => match View::of(scene, at) {
             Some(view) => look(&view),
             None => Err(Finding::undecided("there is no such step")),

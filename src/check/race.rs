@@ -1,11 +1,17 @@
-//! `single-success`: of many copies of one request at most one may win.
+//! Of many copies of one request at most one may win (`single-success`); where several have won, one revocation ends them all
+//! (`raced-tokens-die`).
+
+use std::time::{Duration, Instant};
 
 use super::{Check, Finding, Look};
-use crate::flow::confirm::{refresh_lives, token_lives};
+use crate::flow::confirm::{refresh_lives, revoked, token_lives};
 use crate::flow::{Answer, Confirmation, Outcome, Scene};
 use crate::suite::model::Verb;
 
-pub(super) const CHECKS: &[Check] = &[Check("single-success", Look::SingleSuccess)];
+pub(super) const CHECKS: &[Check] = &[
+    Check("single-success", Look::SingleSuccess),
+    Check("raced-tokens-die", Look::RacedTokensDie),
+];
 
 /// What the copies of a parallel step came to.
 #[derive(Debug, Default)]
@@ -70,47 +76,58 @@ fn judge_used(winners: usize, used: &[Confirmation]) -> Finding {
     });
     match (works, unknown) {
         (2.., _) => Finding::fail(format!(
-            "{winners} copies won different tokens, and {works} of these work"
+            "{winners} copies won different tokens, and {works} of these live"
         )),
         (_, Some(why)) => Finding::undecided(format!(
             "{winners} copies won different tokens, and not every one could be used: {why}"
         )),
         _ => Finding::warn(format!(
-            "{winners} copies won different tokens, of which {works} works"
+            "{winners} copies won different tokens, of which {works} lives"
         )),
     }
 }
 
-/// Counts the successes of a parallel step, and uses each different result once.
-pub(super) async fn single_success(scene: &mut Scene<'_>, at: usize) -> Result<Finding, Finding> {
+/// The parallel step at this place.
+fn raced(scene: &Scene<'_>, at: usize) -> Result<Outcome, Finding> {
     let outcome = scene
         .outcomes
         .get(at)
         .cloned()
         .ok_or_else(|| Finding::undecided("there is no such step"))?;
-    if outcome.copies.len() < 2 {
-        return Err(if outcome.answer.is_unknown() {
-            Finding::undecided(format!("the step {}", outcome.answer.words()))
-        } else {
-            Finding::not_applicable("the step was not sent in parallel")
-        });
+    if outcome.copies.len() >= 2 {
+        return Ok(outcome);
     }
+    Err(if outcome.answer.is_unknown() {
+        Finding::undecided(format!("the step {}", outcome.answer.words()))
+    } else {
+        Finding::not_applicable("the step was not sent in parallel")
+    })
+}
+
+/// What a winner's token is for stands with the step, not with its copies.
+fn complete(winner: &Outcome, step: &Outcome) -> Outcome {
+    let mut winner = winner.clone();
+    winner.label.clone_from(&step.label);
+    winner.resource.clone_from(&step.resource);
+    winner.sent.clone_from(&step.sent);
+    for name in ["requested_resource", "requested_scope"] {
+        if let Some(value) = step.field(name) {
+            winner.fields.insert(name.into(), value.to_owned());
+        }
+    }
+    winner
+}
+
+/// Counts the successes of a parallel step, and uses each different result once.
+pub(super) async fn single_success(scene: &mut Scene<'_>, at: usize) -> Result<Finding, Finding> {
+    let outcome = raced(scene, at)?;
     let tally = tally(&outcome.copies);
     if let Some(finding) = judge(outcome.copies.len(), &tally) {
         return Ok(finding);
     }
     let mut used = Vec::new();
     for winner in &tally.winners {
-        // What the token is for stands with the step, not with its copies.
-        let mut winner = winner.clone();
-        winner.label.clone_from(&outcome.label);
-        winner.resource.clone_from(&outcome.resource);
-        winner.sent.clone_from(&outcome.sent);
-        for name in ["requested_resource", "requested_scope"] {
-            if let Some(value) = outcome.field(name) {
-                winner.fields.insert(name.into(), value.to_owned());
-            }
-        }
+        let winner = complete(winner, &outcome);
         let with_refresh = outcome.verb == Verb::Refresh && winner.field("refresh_token").is_some();
         used.push(if with_refresh {
             refresh_lives(scene, &winner).await
@@ -119,6 +136,67 @@ pub(super) async fn single_success(scene: &mut Scene<'_>, at: usize) -> Result<F
         });
     }
     Ok(judge_used(tally.winners.len(), &used))
+}
+
+/// Revokes what one of several winners got, and uses what the others got: the access tokens, which using leaves as they are.
+pub(super) async fn raced_tokens_die(scene: &mut Scene<'_>, at: usize) -> Result<Finding, Finding> {
+    let outcome = raced(scene, at)?;
+    let tally = tally(&outcome.copies);
+    let winners: Vec<Outcome> = (tally.winners.iter())
+        .map(|winner| complete(winner, &outcome))
+        .collect();
+    let mut alive = Vec::new();
+    for winner in winners {
+        if matches!(token_lives(scene, &winner).await, Confirmation::Works(_)) {
+            alive.push(winner);
+        }
+    }
+    if let Some(why) = tally.unknown.first().filter(|_| alive.len() < 2) {
+        return Err(Finding::undecided(format!("copies {why}")));
+    }
+    // A strict server ends the grant when its code comes again, so that none is left.
+    let (Some(first), 2..) = (alive.first(), alive.len()) else {
+        return Err(Finding::not_applicable(format!(
+            "the race of {} copies left {} that lives: there is no second one to end with it",
+            outcome.copies.len(),
+            if alive.is_empty() {
+                "no token"
+            } else {
+                "one token"
+            },
+        )));
+    };
+    let answer = revoked(scene, first).await;
+    if answer != Answer::Success {
+        return Err(Finding::undecided(format!(
+            "the revocation of the first token {}",
+            answer.words()
+        )));
+    }
+    let deadline = Instant::now() + scene.world.target.policy.revocation_lag;
+    let mut left: Vec<&Outcome> = alive.iter().collect();
+    loop {
+        let mut living = Vec::new();
+        for winner in left {
+            if matches!(token_lives(scene, winner).await, Confirmation::Works(_)) {
+                living.push(winner);
+            }
+        }
+        left = living;
+        if left.is_empty() || Instant::now() >= deadline {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let counts = format!("{} tokens came out of the race", alive.len());
+    if left.is_empty() {
+        Ok(Finding::pass(format!("{counts}; one revocation ended all")))
+    } else {
+        Err(Finding::fail(format!(
+            "{counts}; {} of them live on after one was revoked",
+            left.len()
+        )))
+    }
 }
 
 #[cfg(test)]

@@ -266,6 +266,28 @@ pub(crate) async fn token_lives(scene: &mut Scene<'_>, outcome: &Outcome) -> Con
     }
 }
 
+/// Introspects an outcome's access token; the answer is remembered like any other.
+pub(crate) async fn introspected(scene: &mut Scene<'_>, outcome: &Outcome) {
+    let token = outcome.field("access_token").unwrap_or_default();
+    let question = step(Verb::Introspect, &outcome.client, None, &[("token", token)]);
+    let label = format!("{}, the token introspected", outcome.label);
+    scene.arrange(question, &label).await.ok();
+}
+
+/// Revokes what an outcome got, its refresh token first (RFC 7009 §2.1).
+pub(crate) async fn revoked(scene: &mut Scene<'_>, outcome: &Outcome) -> Answer {
+    let token = outcome
+        .field("refresh_token")
+        .or(outcome.field("access_token"))
+        .unwrap_or_default();
+    let question = step(Verb::Revoke, &outcome.client, None, &[("token", token)]);
+    let label = format!("{}, its token revoked", outcome.label);
+    match scene.arrange(question, &label).await {
+        Ok(done) => done.answer,
+        Err(answer) => answer,
+    }
+}
+
 /// Whether a refresh token lives: it is used once.
 pub(crate) async fn refresh_lives(scene: &mut Scene<'_>, outcome: &Outcome) -> Confirmation {
     let Some(token) = outcome.field("refresh_token") else {

@@ -160,6 +160,7 @@ impl<'w> Scene<'w> {
             Verb::Grant => Box::pin(token::grant(self, &act)).await,
             Verb::Introspect => Box::pin(introspect::perform(self, &act)).await,
             Verb::Call => Box::pin(call::perform(self, &act)).await,
+            Verb::Revoke => Box::pin(revoke::perform(self, &act)).await,
             Verb::Refresh => Box::pin(token::refresh(self, &act)).await,
             Verb::Exchange => Box::pin(token::exchange(self, &act)).await,
             Verb::Device => Box::pin(device::perform(self, &act)).await,

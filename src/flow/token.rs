@@ -261,12 +261,40 @@ pub(super) async fn grant(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outcom
         scene.secrets.learn(token, "access_token");
         return Ok(outcome);
     }
+    if act.step.asks_for_itself() {
+        return by_client(scene, act, &client).await;
+    }
     let mut authorization = super::authorize::perform(scene, act).await?;
     if authorization.answer != Answer::Success {
         authorization.verb = Verb::Grant;
         return Ok(authorization);
     }
     redeem(scene, act, &client, &authorization, false).await
+}
+
+/// Client credentials: the client asks for itself, and the deviation is in the one request there is (RFC 6749 §4.4.2).
+async fn by_client(
+    scene: &mut Scene<'_>,
+    act: &Act<'_>,
+    client: &Client,
+) -> Result<Outcome, Answer> {
+    let resource = scene.resource(act.step);
+    let mut draft = token_draft(scene, client, "client_credentials")?;
+    draft.push_some("scope", super::authorize::scope(scene, resource));
+    draft.push_some("resource", resource.and_then(|own| own.id.clone()));
+    let names = scene.names(client, (String::new(), String::new()));
+    draft
+        .arrange(&act.step.given, &names)
+        .and_then(|()| draft.apply(act.change, &names))
+        .map_err(Answer::NotApplicable)?;
+    let asked = ["scope", "resource"].map(|name| (name, draft.get(name)));
+    let mut outcome = send(scene, act, client, draft, Verb::Grant).await;
+    outcome.resource = resource.map(|own| own.name.clone());
+    for (name, value) in asked {
+        let requested = format!("requested_{name}");
+        outcome.fields.extend(value.map(|value| (requested, value)));
+    }
+    Ok(outcome)
 }
 
 /// A token of the target file, in place of a grant.

@@ -104,6 +104,9 @@ fn enabling(need: &str) -> String {
         "device" => "no device authorization endpoint",
         "listener" => "the server is not on this machine, so it cannot reach our listener",
         "pages" => "the login shows no page",
+        "client_credentials" => {
+            "no confidential client of the target file gets a token by client_credentials"
+        }
         "issuer_key" => "the issuer's key is not ours: see [mint] in docs/targets.md",
         "subject" => "nothing says whose token it is: no JWT, no ID token and no introspection",
         "first-consent" => {

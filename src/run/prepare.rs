@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::Value as Json;
 
 use super::Options;
 use crate::exit::Exit;
@@ -11,8 +11,8 @@ use crate::flow::audience::side_by_side;
 use crate::flow::issuer::Issuer;
 use crate::flow::listener::Listener;
 use crate::flow::{Answer, Scene, World, discover, register};
-use crate::suite::model::{Change, Expect, Step, User, Verb};
-use crate::target::model::{ClientAuth, Driver, Endpoints, Resource, Target};
+use crate::suite::model::{CREDENTIALS, Change, Expect, Step, User, Value, Verb};
+use crate::target::model::{Client, ClientAuth, ClientKind, Driver, Endpoints, Resource, Target};
 use crate::transport::redact::Secrets;
 use crate::transport::{AllowList, Reply, Request, Transport};
 
@@ -203,6 +203,8 @@ pub(crate) fn connect(target: Target, options: &Options) -> Result<World, Failur
             unauthorized.join(", ")
         )));
     }
+    // A round costs little where nobody else is served.
+    let near = urls.iter().all(|url| allow.contains_loopback(url));
     let transport = Transport::through(
         allow,
         options.limits(),
@@ -253,7 +255,11 @@ pub(crate) fn connect(target: Target, options: &Options) -> Result<World, Failur
         secrets,
         keep_evidence: options.keep_evidence,
         keep_secrets: options.keep_secrets,
-        race_rounds: 5,
+        race_rounds: if near && options.rate.is_none() {
+            12
+        } else {
+            5
+        },
         registrations: std::sync::Mutex::new(Vec::new()),
         grants: std::sync::Mutex::new(Vec::new()),
         sessions: tokio::sync::Mutex::new(std::collections::BTreeMap::new()),
@@ -313,7 +319,7 @@ pub(crate) async fn read_metadata(
 }
 
 /// The metadata in this answer, or why there is none.
-fn metadata_document(reply: &Reply) -> Result<serde_json::Map<String, Value>, String> {
+fn metadata_document(reply: &Reply) -> Result<serde_json::Map<String, Json>, String> {
     if reply.is_redirect() {
         let to = reply.header("location").unwrap_or_default();
         let to: String = to.chars().take(200).collect();
@@ -324,7 +330,7 @@ fn metadata_document(reply: &Reply) -> Result<serde_json::Map<String, Value>, St
     }
     let object = reply.read_json()?;
     match object.get("issuer") {
-        Some(Value::String(_)) => Ok(object),
+        Some(Json::String(_)) => Ok(object),
         Some(_) => Err("its `issuer` is not a string".into()),
         None => Err("its JSON has no `issuer`".into()),
     }
@@ -334,7 +340,7 @@ fn metadata_document(reply: &Reply) -> Result<serde_json::Map<String, Value>, St
 const MOST_KEYS: usize = 1_000;
 
 /// The server's public keys.
-async fn keys(world: &World, url: &str) -> Result<Value, String> {
+async fn keys(world: &World, url: &str) -> Result<Json, String> {
     let recorded = world.transport.send(Request::get(url)).await;
     let reply = recorded.reply?;
     if reply.status != 200 {
@@ -343,22 +349,17 @@ async fn keys(world: &World, url: &str) -> Result<Value, String> {
     let object = reply
         .read_json()
         .map_err(|why| format!("answered 200, but {why}"))?;
-    match object.get("keys").and_then(Value::as_array).map(Vec::len) {
+    match object.get("keys").and_then(Json::as_array).map(Vec::len) {
         Some(count) if count > MOST_KEYS => Err(format!(
             "{count} keys, more than the {MOST_KEYS} that are taken"
         )),
-        Some(_) => Ok(Value::Object(object)),
+        Some(_) => Ok(Json::Object(object)),
         None => Err("its JSON has no array `keys`".into()),
     }
 }
 
-fn fill_endpoints(endpoints: &mut Endpoints, metadata: &serde_json::Map<String, Value>) {
-    let member = |name: &str| {
-        metadata
-            .get(name)
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-    };
+fn fill_endpoints(endpoints: &mut Endpoints, metadata: &serde_json::Map<String, Json>) {
+    let member = |name: &str| metadata.get(name).and_then(Json::as_str).map(str::to_owned);
     let fill = |slot: &mut Option<String>, name: &str| {
         if slot.is_none() {
             *slot = member(name);
@@ -409,10 +410,10 @@ pub(crate) async fn register_each(
         if !client.register || client.id.is_some() {
             continue;
         }
-        let members: serde_json::Map<String, Value> = register::metadata(world, &client, "setup")
+        let members: serde_json::Map<String, Json> = register::metadata(world, &client, "setup")
             .into_iter()
             .collect();
-        let body = Value::Object(members).to_string().into_bytes();
+        let body = Json::Object(members).to_string().into_bytes();
         let recorded = world
             .transport
             .send_patiently(Request::post(endpoint, "application/json", body))
@@ -435,9 +436,9 @@ pub(crate) async fn register_each(
 fn registered(
     world: &mut World,
     at: usize,
-    object: &serde_json::Map<String, Value>,
+    object: &serde_json::Map<String, Json>,
 ) -> Result<String, String> {
-    let text = |name: &str| object.get(name).and_then(Value::as_str).map(str::to_owned);
+    let text = |name: &str| object.get(name).and_then(Json::as_str).map(str::to_owned);
     let id = text("client_id").ok_or("the answer holds no client_id")?;
     world.note_registration(
         &text("registration_client_uri").unwrap_or_default(),
@@ -513,7 +514,7 @@ async fn look_at_documents(prepared: &mut Prepared) {
             if number == 0 {
                 found.push("prm".to_owned());
             }
-            let own = object.get("resource").and_then(Value::as_str);
+            let own = object.get("resource").and_then(Json::as_str);
             let own = own.unwrap_or("(none)").chars().take(200).collect();
             documents.insert(resource.name.clone(), own);
         }
@@ -526,7 +527,7 @@ async fn look_at_documents(prepared: &mut Prepared) {
 const MOST_RESOURCES: usize = 16;
 
 /// The JSON object at this place.
-async fn document(world: &World, place: &str) -> Option<serde_json::Map<String, Value>> {
+async fn document(world: &World, place: &str) -> Option<serde_json::Map<String, Json>> {
     let recorded = world.transport.send(Request::get(place)).await;
     let reply = recorded.reply.ok()?;
     reply.json().filter(|_| reply.status == 200)
@@ -665,21 +666,18 @@ async fn walk(
             }
         }
     }
+    by_client_credentials(world, scene, found).await;
     let openid = world
         .metadata
         .as_ref()
         .and_then(|metadata| metadata.get("scopes_supported"))
-        .and_then(Value::as_array)
+        .and_then(Json::as_array)
         .is_some_and(|scopes| scopes.iter().any(|scope| scope == "openid"));
     if openid {
         let mut step = plain(Verb::Grant);
         let base = outcome.field("requested_scope").unwrap_or_default();
-        step.given.push((
-            "scope".into(),
-            crate::suite::model::Value::Text(crate::suite::model::Template(vec![
-                crate::suite::model::Part::Text(format!("openid {base}").trim().to_owned()),
-            ])),
-        ));
+        let scope = format!("openid {base}");
+        step.given.push(("scope".into(), Value::text(scope.trim())));
         let outcome = scene.perform(&step, &change, User::Approve, 3).await;
         if outcome.field("id_token").is_some() {
             found.push("id_token".into());
@@ -709,6 +707,36 @@ fn refused_at_its_own(world: &World, resource: &Resource, answer: &Answer, scope
             answer.words(),
             resource.id.as_deref().unwrap_or("(none)"),
         ),
+    }
+}
+
+/// Whether a confidential client can get a token for itself (RFC 6749 §4.4). Where the metadata says which grant types there are, it is believed.
+async fn by_client_credentials(world: &World, scene: &mut Scene<'_>, found: &mut Vec<String>) {
+    let target = &world.target;
+    let confidential = |client: &&Client| client.kind == ClientKind::Confidential;
+    let acting = target
+        .client("confidential")
+        .or(target.clients.iter().find(confidential));
+    let Some(acting) = acting.filter(|client| client.id.is_some()) else {
+        return;
+    };
+    let announced = world
+        .metadata
+        .as_ref()
+        .and_then(|metadata| metadata.get("grant_types_supported"))
+        .and_then(Json::as_array);
+    if announced.is_some_and(|all| !all.iter().any(|kind| kind == CREDENTIALS)) {
+        return;
+    }
+    let mut step = plain(Verb::Grant);
+    step.client = Some(acting.name.clone());
+    step.given
+        .push(("grant_type".into(), Value::text(CREDENTIALS)));
+    let outcome = scene
+        .perform(&step, &Change::default(), User::Approve, 4)
+        .await;
+    if outcome.answer == Answer::Success {
+        found.push("client_credentials".into());
     }
 }
 
@@ -749,12 +777,8 @@ async fn resource_supported(world: &World, scene: &mut Scene<'_>, token: &str) -
         }
     }
     let mut step = plain(Verb::Grant);
-    step.change.with.push((
-        "resource".into(),
-        crate::suite::model::Value::Text(crate::suite::model::Template(vec![
-            crate::suite::model::Part::Text("https://unknown.example/oauthspec".into()),
-        ])),
-    ));
+    let unknown = Value::text("https://unknown.example/oauthspec");
+    step.change.with.push(("resource".into(), unknown));
     let change = step.change.clone();
     let outcome = scene.perform(&step, &change, User::Approve, 9).await;
     outcome.answer.is_refusal()

@@ -334,6 +334,20 @@ pub struct Step {
     pub source: Source,
 }
 
+impl Step {
+    /// Whether it is a grant by client credentials (RFC 6749 §4.4): nobody is asked for it.
+    pub fn asks_for_itself(&self) -> bool {
+        self.verb == Verb::Grant
+            && self
+                .given
+                .iter()
+                .any(|(name, value)| name == "grant_type" && *value == Value::text(CREDENTIALS))
+    }
+}
+
+/// The grant type of RFC 6749 §4.4.
+pub const CREDENTIALS: &str = "client_credentials";
+
 /// What must happen. Nothing stated: the step must succeed.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Expect {
@@ -385,6 +399,13 @@ pub enum Value {
     Bool(bool),
     /// For JSON bodies (an authorization detail, client metadata); serialised where a string is needed.
     Table(BTreeMap<String, Value>),
+}
+
+impl Value {
+    /// A text without references.
+    pub fn text(text: &str) -> Value {
+        Value::Text(Template(vec![Part::Text(text.to_owned())]))
+    }
 }
 
 /// Text with references.

@@ -95,6 +95,9 @@ impl Lint<'_> {
             if let Some(need) = need_of_verb(step) {
                 add(need, step.place("do"));
             }
+            if step.step.asks_for_itself() {
+                add("client_credentials", step.place("given"));
+            }
             for need in needs_of_user(step.step.user) {
                 add(need, step.place("user"));
             }

@@ -79,6 +79,7 @@ pub const CAPABILITIES: &[&str] = &[
     "issuer_key",
     "subject",
     "first-consent",
+    "client_credentials",
     "user.b",
 ];
 
@@ -106,7 +107,13 @@ pub(crate) const QUALIFIERS: &[&str] = &[
 ];
 
 /// Capabilities a named check may be after, so that they may stand without a step that uses them.
-pub(crate) const CHECKED: &[&str] = &["refresh_token", "introspection", "registration", "listener"];
+pub(crate) const CHECKED: &[&str] = &[
+    "refresh_token",
+    "revocation",
+    "introspection",
+    "registration",
+    "listener",
+];
 
 /// Forgeries that point a server to our listener.
 pub(crate) const LISTENER_FORGES: &[&str] = &["jwt.jku", "jwt.x5u", "jwt.iss-edited-to-listener"];

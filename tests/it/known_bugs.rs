@@ -93,3 +93,25 @@ async fn cve_2025_30144_is_red_in_fast_jwt_5_0_5_and_green_in_5_0_6() {
     let green = find(&good, "rs.issuer-exact");
     assert_eq!(green.verdict, Verdict::Pass, "{}", green.reason);
 }
+
+/// 4.0.5 revoked whatever token it was shown, whoever asked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_revokes_another_ones_token_in_jmondi_4_0_5_and_not_in_4_2_2() {
+    let chosen = ["revoke.other-client-access"];
+    let Some(bad) = judged("jmondi", "4.0.5", &chosen).await else {
+        return;
+    };
+    let red = find(&bad, "revoke.other-client-access");
+    assert_eq!(red.verdict, Verdict::Fail, "{}", red.reason);
+    // The token lived, the other client asked, and then introspection called it inactive.
+    assert!(
+        red.reason.contains("introspect") && red.reason.contains("must go on working"),
+        "{}",
+        red.reason
+    );
+    let Some(good) = judged("jmondi", "4.2.2", &chosen).await else {
+        return;
+    };
+    let green = find(&good, "revoke.other-client-access");
+    assert_eq!(green.verdict, Verdict::Pass, "{}", green.reason);
+}

@@ -269,6 +269,7 @@ faults! {
     AuthClientMismatch "auth-client-mismatch" ["token.auth-client-mismatch"] "client_id in the body overrides the authenticated client.";
     ClientIdOptional "client-id-optional" ["token.client-id-required"] "A public client need not name itself; the code says who it is.";
     PublicClientCredentials "public-client-credentials" ["token.client-credentials-scope"] "Public clients get client_credentials tokens.";
+    ClientCredentialsAsUser "client-credentials-as-user" ["jwt.subject-separation"] "A client that asks for itself may name a user, and becomes that subject.";
     ClientCredentialsRefresh "client-credentials-refresh" ["token.client-credentials-scope"] "client_credentials comes with a refresh token.";
     BasicWithoutChallenge "basic-without-challenge" ["token.basic-401"] "Failed Basic authentication is a 400 without challenge.";
     TokenErrors200 "token-errors-200" ["http.error-not-200", "token.error-shape", "token.basic-401", "revoke.auth", "revoke.bad-request", "revoke.other-client-informed"] "Token errors travel with status 200.";
@@ -291,6 +292,7 @@ faults! {
     RefreshWidens "refresh-widens" ["refresh.scope-widen"] "A refresh may ask for any scope the server knows.";
     RefreshNarrowSticks "refresh-narrow-sticks" ["refresh.scope-narrow"] "A narrowed refresh narrows the grant for good.";
     RefreshNarrowIgnored "refresh-narrow-ignored" ["refresh.scope-narrow"] "scope at refresh is ignored.";
+    CodeRaceForks "code-race-forks" ["token.code-race", "revoke.raced-tokens"] "Parallel requests redeem a code several times, and what each gets is a grant of its own: revoking one leaves the others.";
     RefreshRace "refresh-race" ["refresh.race"] "A refresh token is looked up and consumed in two steps: parallel requests fork the family.";
     RefreshPrefix "refresh-prefix" ["refresh.garbage"] "A refresh token need only begin like an issued one.";
     RefreshByAccess "refresh-by-access-token" ["refresh.garbage"] "An access token works as a refresh token.";

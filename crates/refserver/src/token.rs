@@ -220,7 +220,7 @@ async fn handle(app: &App, headers: &HeaderMap, params: &Params) -> Response {
 }
 
 async fn by_code(app: &App, client: &Client, params: &Params) -> Result<Map<String, Value>, Fail> {
-    if app.broken(Fault::CodeRace) {
+    if app.broken(Fault::CodeRace) || app.broken(Fault::CodeRaceForks) {
         redeem(app, client, params, Step::Look)?;
         tokio::time::sleep(RACE_WINDOW).await;
         return redeem(app, client, params, Step::Take);
@@ -317,9 +317,14 @@ fn redeem(
         details,
         refreshed: false,
     };
-    Ok(first_answer(
-        app, &mut db, code.grant, &grant, client, rights,
-    ))
+    let id = if code.used && app.broken(Fault::CodeRaceForks) {
+        let id = db.next_serial();
+        db.grants.insert(id, grant.clone());
+        id
+    } else {
+        code.grant
+    };
+    Ok(first_answer(app, &mut db, id, &grant, client, rights))
 }
 
 /// The first tokens of a user's grant: access token, refresh token, ID token when asked for.
@@ -514,7 +519,12 @@ fn direct_grant(
 
 /// Client credentials (RFC 6749 §4.4): no user, no refresh token.
 fn by_client(app: &App, client: &Client, params: &Params) -> Result<Map<String, Value>, Fail> {
-    let grant = direct_grant(app, client, params, None)?;
+    let named = ["sub", "username", "user_id", "login_hint"];
+    let user = named
+        .iter()
+        .filter(|_| app.broken(Fault::ClientCredentialsAsUser))
+        .find_map(|name| app.user_named(params.get(name)?));
+    let grant = direct_grant(app, client, params, user)?;
     let mut db = app.db();
     let id = db.next_serial();
     db.grants.insert(id, grant.clone());
