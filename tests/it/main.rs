@@ -19,6 +19,7 @@ mod pinned;
 mod published_formats;
 mod real_servers;
 mod repeatable;
+mod report_page;
 mod right_files;
 mod servers;
 mod staging;

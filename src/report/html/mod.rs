@@ -161,7 +161,7 @@ fn bar(summary: &Summary) -> Markup {
 fn matrix(run: &Run) -> Markup {
     html! {
         h2 { "Areas" }
-        table .matrix {
+        div .wide { table .matrix {
             thead { tr {
                 th scope="col" { "area" }
                 @for verdict in Verdict::ALL { th scope="col" class=(verdict.word()) { (verdict.word()) } }
@@ -190,7 +190,7 @@ fn matrix(run: &Run) -> Markup {
                     td { (run.end.summary.total()) }
                 }
             }
-        }
+        } }
     }
 }
 
@@ -217,7 +217,7 @@ fn readout(run: &Run) -> Markup {
     html! {
         @if !run.end.policy.is_empty() {
             h2 { "Policy seen" }
-            table { tbody {
+            table .policy { tbody {
                 @for policy in &run.end.policy {
                     tr { th scope="row" { (line(&policy.topic)) } td { (line(&policy.observed)) } }
                 }

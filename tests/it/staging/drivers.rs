@@ -170,7 +170,7 @@ async fn the_form_driver_says_that_a_page_of_scripts_needs_a_browser() {
 }
 
 /// Whether a browser can be driven here; says loudly when not, and fails in CI.
-fn browser_here() -> bool {
+pub(crate) fn browser_here() -> bool {
     let found = std::process::Command::new("chromedriver")
         .arg("--version")
         .output();

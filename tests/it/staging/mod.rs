@@ -6,3 +6,5 @@ mod manners;
 mod network;
 mod odd;
 mod tls;
+
+pub(crate) use drivers::browser_here;

@@ -1,0 +1,262 @@
+//! The HTML report in a real browser: wide and narrow, light and dark, with ten thousand exchanges.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use oauthspec::event::{
+    CaseReport, Exchange, Level, Message, Role, Severity, VariantReport, Verdict,
+};
+use oauthspec::report::{Format, Run};
+use serde_json::{Value, json};
+
+/// A browser behind chromedriver, which ends with this.
+struct Browser {
+    driver: Child,
+    client: reqwest::Client,
+    session: String,
+}
+
+impl Browser {
+    async fn start(arguments: &[&str]) -> Browser {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let port = lines.map_while(Result::ok).find_map(|line| {
+            let (_, port) = line.split_once("started successfully on port ")?;
+            Some(port.trim_end_matches('.').to_owned())
+        });
+        let base = format!("http://127.0.0.1:{}/session", port.unwrap());
+        let mut arguments = arguments.to_vec();
+        arguments.extend(["--headless=new", "--no-sandbox", "--disable-dev-shm-usage"]);
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let mut browser = Browser {
+            driver,
+            client,
+            session: base,
+        };
+        let options = json!({ "args": arguments });
+        let wanted = json!({ "capabilities": { "alwaysMatch": {
+            "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" },
+        } } });
+        let made = browser.post("", wanted).await;
+        browser.session = format!(
+            "{}/{}",
+            browser.session,
+            made["sessionId"].as_str().unwrap()
+        );
+        browser
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Value {
+        let url = format!("{}{path}", self.session);
+        let request = self.client.post(url).body(body.to_string());
+        let text = request.send().await.unwrap().text().await.unwrap();
+        let mut answer: Value = serde_json::from_str(&text).unwrap();
+        assert!(answer["value"].get("error").is_none(), "{answer}");
+        answer["value"].take()
+    }
+
+    async fn run(&self, script: &str) -> Value {
+        self.post("/execute/sync", json!({ "script": script, "args": [] }))
+            .await
+    }
+
+    /// One command of the browser's own protocol.
+    async fn devtools(&self, command: &str, params: Value) -> Value {
+        let body = json!({ "cmd": command, "params": params });
+        self.post("/goog/cdp/execute", body).await
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let url = self.session.clone();
+        // The browser ends with its session, and the driver by hand.
+        let _ = Command::new("curl")
+            .args(["-s", "-m", "5", "-X", "DELETE", &url])
+            .stdout(Stdio::null())
+            .status();
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
+
+fn message(body: &str) -> Message {
+    Message {
+        headers: vec![("Content-Type".into(), "application/json".into())],
+        body: body.repeat(4),
+        body_bytes: body.len() as u64 * 4,
+    }
+}
+
+fn exchange(number: usize) -> Exchange {
+    Exchange {
+        role: Role::Deviation,
+        step: format!("{number} exchange"),
+        from: "client".into(),
+        to: "as".into(),
+        method: "POST".into(),
+        url: format!(
+            "https://as.example/token?a-parameter-that-is-long={}",
+            "x".repeat(90)
+        ),
+        request: message("grant_type=authorization_code&code=abcd…&"),
+        status: Some(400),
+        response: Some(message("{\"error\":\"invalid_grant\"}")),
+        error: None,
+        started_ms: number as u64,
+        duration_us: 900,
+        transport: "http".into(),
+        curl: "curl -i https://as.example/token".into(),
+        raw: None,
+    }
+}
+
+/// A run of many cases, five exchanges each.
+fn run(cases: usize) -> Run {
+    let cases = (0..cases).map(|number| {
+        let verdict = if number % 100 == 0 {
+            Verdict::Fail
+        } else {
+            Verdict::Pass
+        };
+        CaseReport {
+            id: format!("suite{}.case-{number}", number % 25),
+            suite: format!("suite{}", number % 25),
+            title: "A wrong verifier never redeems a code".into(),
+            verdict,
+            level: Level::Must,
+            severity: Severity::High,
+            refs: vec!["rfc7636#4.6".into()],
+            reason: "refused".into(),
+            why: "why".into(),
+            fix: "fix".into(),
+            promise: None,
+            waived: None,
+            variants: vec![VariantReport {
+                name: String::new(),
+                verdict,
+                reason: "refused".into(),
+                deviation: "exchange with code_verifier = “x”".into(),
+                evidence: (0..3).map(exchange).collect(),
+                control: (3..5).map(exchange).collect(),
+            }],
+            source: "suites/pkce.toml:1".into(),
+            duration_ms: 4,
+        }
+    });
+    Run::from_parts(None, cases.collect(), None)
+}
+
+#[tokio::test]
+async fn ten_thousand_exchanges_are_read_with_ease_on_every_screen() {
+    if !super::staging::browser_here() {
+        return;
+    }
+    let path = std::env::temp_dir().join(format!("oauthspec-page-{}.html", std::process::id()));
+    std::fs::write(&path, Format::Html.render(&run(2_000)).unwrap()).unwrap();
+    let address = format!("file://{}", path.display());
+    let browser = Browser::start(&["--window-size=1280,900"]).await;
+    let clock = Instant::now();
+    browser.post("/url", json!({ "url": address })).await;
+    let open = clock.elapsed();
+    let count = "return document.getElementById('count').textContent";
+    assert_eq!(
+        browser.run(count).await,
+        "2000 cases shown",
+        "its script ran"
+    );
+    let exchanges = "return document.querySelectorAll('details.exchange').length";
+    assert_eq!(browser.run(exchanges).await, 10_000);
+    // What a person does: search, open everything, go to the middle. Each in milliseconds.
+    let timed = |what: &str| {
+        format!(
+            "const t = performance.now(); {what}; document.body.offsetHeight; return performance.now() - t"
+        )
+    };
+    let search = timed(
+        "document.getElementById('search').value = 'case-17'; document.getElementById('severity').dispatchEvent(new Event('change'))",
+    );
+    let search = browser.run(&search).await.as_f64().unwrap();
+    assert_eq!(browser.run(count).await, "111 cases shown");
+    let reset = timed("document.getElementById('reset').click()");
+    let reset = browser.run(&reset).await.as_f64().unwrap();
+    let scroll = timed(
+        "for (const one of document.querySelectorAll('details.case')) one.open = true; scrollTo(0, document.body.scrollHeight / 2)",
+    );
+    let scroll = browser.run(&scroll).await.as_f64().unwrap();
+    let told = format!("open {open:?}, search {search} ms, reset {reset} ms, open all {scroll} ms");
+    let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{told}\n"));
+    assert!(open < Duration::from_secs(20), "{told}");
+    assert!(
+        search < 1_000.0 && reset < 1_000.0 && scroll < 5_000.0,
+        "{told}"
+    );
+
+    // The keys: / searches, j goes to the next failure.
+    browser
+        .run("document.activeElement.blur(); scrollTo(0, 0)")
+        .await;
+    let press = |key: &str| {
+        json!({ "actions": [{ "type": "key", "id": "k", "actions": [
+        { "type": "keyDown", "value": key }, { "type": "keyUp", "value": key }] }] })
+    };
+    browser.post("/actions", press("j")).await;
+    let focused = browser.run("return document.activeElement.className").await;
+    assert!(
+        focused.as_str().unwrap().starts_with("failure"),
+        "{focused}"
+    );
+    browser.post("/actions", press("/")).await;
+    assert_eq!(
+        browser.run("return document.activeElement.id").await,
+        "search"
+    );
+
+    for (width, dark) in [(1280, false), (390, false), (390, true)] {
+        let size =
+            json!({ "width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 600 });
+        browser
+            .devtools("Emulation.setDeviceMetricsOverride", size)
+            .await;
+        let scheme = if dark { "dark" } else { "light" };
+        let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        browser
+            .devtools("Emulation.setEmulatedMedia", features)
+            .await;
+        browser.post("/url", json!({ "url": address })).await;
+        let wide = browser
+            .run("return document.documentElement.scrollWidth")
+            .await;
+        assert!(
+            wide.as_u64().unwrap() <= width,
+            "{width}: the page is {wide} wide"
+        );
+        let paper = browser
+            .run("return getComputedStyle(document.body).backgroundColor")
+            .await;
+        assert_eq!(paper == "rgb(255, 255, 255)", !dark, "{paper}");
+        if let Some(folder) = std::env::var_os("SCREENSHOTS") {
+            let shot = browser.devtools("Page.captureScreenshot", json!({})).await;
+            let bytes =
+                base64::engine::general_purpose::STANDARD.decode(shot["data"].as_str().unwrap());
+            let name = format!("{width}-{scheme}.png");
+            std::fs::write(std::path::Path::new(&folder).join(name), bytes.unwrap()).unwrap();
+        }
+    }
+    // On paper: the failures without the controls of the page.
+    browser
+        .devtools("Emulation.setEmulatedMedia", json!({ "media": "print" }))
+        .await;
+    let shown = "return ['.filter', '#all', '.failure'].map(s => getComputedStyle(document.querySelector(s)).display)";
+    assert_eq!(browser.run(shown).await, json!(["none", "none", "block"]));
+    // Nothing was loaded, nothing refused by the page's own policy.
+    let log = browser.post("/se/log", json!({ "type": "browser" })).await;
+    assert_eq!(log, json!([]));
+    std::fs::remove_file(path).unwrap();
+}
