@@ -125,7 +125,7 @@ fn bad_request(view: &View<'_>) -> Result<Finding, Finding> {
     );
     match status {
         400 => Ok(Finding::pass("the request was answered with 400")),
-        302 | 303 if by_redirect => Ok(Finding::pass(
+        300..=399 if by_redirect => Ok(Finding::pass(
             "the error went to the redirect URI, as RFC 6749 §4.1.2.1 has it, not as a 400",
         )),
         status => Err(Finding::fail(format!(

@@ -217,6 +217,7 @@ pub async fn run(
                 let every = suites.iter().flat_map(|suite| &suite.cases);
                 end.problems.extend(tally.stale(
                     waivers,
+                    options.waivers.as_ref(),
                     every.map(|case| case.id.as_str()),
                     today,
                 ));
@@ -386,6 +387,7 @@ impl Tally {
     fn stale<'a>(
         &mut self,
         waivers: &waiver::Waivers,
+        own: Option<&waiver::Waivers>,
         every: impl Iterator<Item = &'a str> + Clone,
         today: jiff::civil::Date,
     ) -> Vec<String> {
@@ -401,7 +403,8 @@ impl Tally {
                 waiver.place, waiver.case
             ));
         }
-        for waiver in waivers.unknown(every) {
+        // Departures belong to the target, whichever suites are run; the user's waivers to this run.
+        for waiver in own.into_iter().flat_map(|own| own.unknown(every.clone())) {
             words.push(format!(
                 "{}: the waiver for `{}` covers no case: correct or remove it",
                 waiver.place, waiver.case

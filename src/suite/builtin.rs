@@ -31,4 +31,5 @@ pub const SUITES: &[(&str, &str)] = suites![
     "suites/device.toml",
     "suites/robust.toml",
     "suites/services/hightop.toml",
+    "suites/services/agnicpay.toml",
 ];

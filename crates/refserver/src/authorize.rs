@@ -11,12 +11,12 @@ use axum::{
 use serde_json::Value;
 
 use crate::{
-    App, Fault, HightopFault,
+    AgnicFault, App, Fault, HightopFault,
     answer::{Target, error_redirect, success},
     http::{self, Params},
     interaction, pages, par, pkce, rar, redirect,
     rights::{read_resources, read_scopes},
-    state::Client,
+    state::{Client, Session},
 };
 
 /// A request that may be put to the user.
@@ -68,7 +68,12 @@ pub(crate) async fn get(
     RawQuery(query): RawQuery,
 ) -> Response {
     let params = Params::parse(query.unwrap_or_default().as_bytes());
-    respond(&app, &headers, params, StatusCode::FOUND).await
+    let status = if app.broken(AgnicFault::RedirectStatus) {
+        StatusCode::TEMPORARY_REDIRECT
+    } else {
+        StatusCode::FOUND
+    };
+    respond(&app, &headers, params, status).await
 }
 
 /// `POST`, form-encoded.
@@ -141,6 +146,10 @@ async fn handle(
         Ok(found) => found,
         Err(page) => return page,
     };
+    if let Some(name) = missing(app, &params).filter(|_| trusted) {
+        let what = format!("The request lacks the parameter {name}.");
+        return pages::refusal(app, StatusCode::BAD_REQUEST, &what);
+    }
     let late = (app.broken(HightopFault::ValidatesLate) && trusted)
         .then(|| forgiven(app, &client, &mut params))
         .flatten();
@@ -174,6 +183,18 @@ async fn handle(
         }
     };
     proceed(app, headers, request, &params, session, status)
+}
+
+/// A required parameter that is not there, where a face tells that to the person and not to the client.
+fn missing(app: &App, params: &Params) -> Option<&'static str> {
+    let optional = |name: &str| match name {
+        "state" => app.broken(AgnicFault::StateOptional),
+        _ => app.broken(Fault::ResponseTypeAssumed),
+    };
+    ["state", "response_type"]
+        .into_iter()
+        .filter(|name| app.face.rules.parameters_required && !optional(name))
+        .find(|name| params.get(name).is_none())
 }
 
 /// Takes what is wrong with scope and resource out of a request and returns its error code: for a fault that looks at them after login only.
@@ -257,7 +278,12 @@ fn redirect_uri(
             (*last, *first)
         }
         ([], 0 | 1) => match client.redirect_uris.as_slice() {
-            [only] => return Ok((only.clone(), true)),
+            [only]
+                if !app.face.rules.parameters_required
+                    || app.broken(AgnicFault::RedirectUriOptional) =>
+            {
+                return Ok((only.clone(), true));
+            }
             [first, ..] if app.broken(Fault::RedirectMissingGuessed) => {
                 return Ok((first.clone(), true));
             }
@@ -435,6 +461,7 @@ fn scopes(app: &App, client: &Client, params: &Params) -> Result<Vec<String>, St
         None if params.sent("scope") && app.broken(Fault::EmptyNotOmitted) => {
             return stop("invalid_scope", "scope is empty");
         }
+        None if app.broken(AgnicFault::DefaultScopeLess) => "balance:read",
         None => app.face.default_scope,
     };
     read_scopes(app, client, text).or_else(|what| stop("invalid_scope", what))
@@ -449,7 +476,8 @@ fn resources(app: &App, params: &Params) -> Result<Vec<String>, Stop> {
             .find(|resource| resource.name == name)
     });
     let asked = params.all("resource");
-    if asked.is_empty() || app.broken(Fault::ResourceIgnored) {
+    if asked.is_empty() || app.broken(Fault::ResourceIgnored) || !app.face.rules.resource_indicators
+    {
         let default = default.or_else(|| {
             let first = app.face.resources.first();
             first.filter(|_| app.broken(HightopFault::ResourceOptional))
@@ -529,8 +557,17 @@ fn proceed(
     if app.broken(Fault::CodeWithoutUser) {
         return success(app, &request, 0, status);
     }
-    if request.prompt.iter().any(|word| word == "none") {
+    let remembered = remembered(app, &request, session.as_ref().map(|(_, session)| session));
+    let asks = |word: &str| request.prompt.iter().any(|own| own == word);
+    if asks("none") && !(user.is_none() && app.broken(AgnicFault::NonePage)) {
         return match user {
+            Some(user)
+                if remembered
+                    && request.prompt.len() == 1
+                    && !app.broken(AgnicFault::NoneNever) =>
+            {
+                success(app, &request, user, status)
+            }
             None if app.broken(Fault::PromptNoneCode) => success(app, &request, 0, status),
             None => error_redirect(
                 app,
@@ -545,7 +582,7 @@ fn proceed(
             Some(user) if app.broken(Fault::PromptNoneCombined) && request.prompt.len() > 1 => {
                 success(app, &request, user, status)
             }
-            // Consent is never remembered: any program could pose as a public client (RFC 9700 §4.14.2 and RFC 8252 §8.6).
+            // As a rule consent is not remembered: any program could pose as a public client (RFC 9700 §4.14.2 and RFC 8252 §8.6).
             Some(_) => error_redirect(
                 app,
                 &target,
@@ -555,18 +592,23 @@ fn proceed(
             ),
         };
     }
+    let asks_consent = asks("consent") && !app.broken(AgnicFault::ConsentIgnored);
+    let asks_login = asks("login") && !app.broken(AgnicFault::LoginIgnored);
+    if let Some(user) = user.filter(|_| remembered && !asks_consent && !asks("login")) {
+        return success(app, &request, user, status);
+    }
     if let (Some((_, session)), Some(user)) = (&session, user)
         && request.prompt.is_empty()
     {
+        let mut approved = session.approved.iter();
         let silently = (app.broken(Fault::AutoApprove)
-            && session.approved.contains(&request.client.id))
+            && approved.any(|(client, _)| *client == request.client.id))
             || (app.broken(Fault::ConsentForAnyClient) && !session.approved.is_empty());
         if silently {
             return success(app, &request, user, status);
         }
     }
-    let wants_login =
-        request.prompt.iter().any(|word| word == "login") || params.get("max_age") == Some("0");
+    let wants_login = asks_login || params.get("max_age") == Some("0");
     interaction::begin(
         app,
         headers,
@@ -575,4 +617,14 @@ fn proceed(
         session.map(|(id, _)| id),
         status,
     )
+}
+
+/// Whether this person has approved this client for these scopes before, where a face remembers that.
+fn remembered(app: &App, request: &Request, session: Option<&Session>) -> bool {
+    let covers = |(client, scopes): &(String, Vec<String>)| {
+        *client == request.client.id && request.scopes.iter().all(|one| scopes.contains(one))
+    };
+    app.face.rules.consent_remembered
+        && !app.broken(AgnicFault::ConsentForgotten)
+        && session.is_some_and(|session| session.approved.iter().any(covers))
 }

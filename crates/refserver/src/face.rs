@@ -4,10 +4,15 @@
 //! A further face is a file below `face/` with its data, a variant of [`Face`] with its lines in `ALL`, `data` and `faults`, and a table of its
 //! faults below `fault/`. Where it is kinder or stricter than the reference server, [`Rules`] says so.
 
+mod agnicpay;
 mod hightop;
 mod reference;
 
-use crate::{Fault, fault::HightopFault, rar::DetailType};
+use crate::{
+    Fault,
+    fault::{AgnicFault, HightopFault},
+    rar::DetailType,
+};
 
 /// Which server the reference server looks like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -19,11 +24,18 @@ pub enum Face {
     Hightop,
     /// The same behind pages that work with JavaScript only.
     HightopScript,
+    /// AgnicPay, as its public documentation describes it: JSON token requests, opaque tokens, spending limits, a CLI on loopback ports.
+    Agnicpay,
 }
 
 impl Face {
     /// Every face.
-    pub const ALL: &[Face] = &[Face::Reference, Face::Hightop, Face::HightopScript];
+    pub const ALL: &[Face] = &[
+        Face::Reference,
+        Face::Hightop,
+        Face::HightopScript,
+        Face::Agnicpay,
+    ];
 
     /// The name used on the command line.
     pub fn name(self) -> &'static str {
@@ -46,6 +58,7 @@ impl Face {
             Face::Reference => Fault::ALL,
             Face::Hightop => HightopFault::ALL,
             Face::HightopScript => &[],
+            Face::Agnicpay => AgnicFault::ALL,
         }
     }
 
@@ -54,6 +67,7 @@ impl Face {
             Face::Reference => &reference::FACE,
             Face::Hightop => &hightop::FACE,
             Face::HightopScript => &hightop::SCRIPT,
+            Face::Agnicpay => &agnicpay::FACE,
         }
     }
 }
@@ -127,6 +141,22 @@ pub(crate) struct Rules {
     pub refresh_tokens: bool,
     /// Whether the login and consent pages need JavaScript.
     pub script: bool,
+    /// The token endpoint takes a JSON object, and no form.
+    pub token_json: bool,
+    /// `state` and, at both endpoints, `redirect_uri` are required; an authorization request that lacks a required parameter is answered with 400.
+    pub parameters_required: bool,
+    /// A challenge without a method is an S256 one.
+    pub pkce_method_optional: bool,
+    /// What was approved in a browser session is approved in silence from then on, unless `prompt` says otherwise.
+    pub consent_remembered: bool,
+    /// A refresh token may come without `client_id`.
+    pub refresh_without_client: bool,
+    /// The port of a redirect URI at the name `localhost` may vary, as at the loopback addresses.
+    pub localhost_any_port: bool,
+    /// Whether resources have identifiers (RFC 8707) and metadata (RFC 9728).
+    pub resource_indicators: bool,
+    /// Whether the approval asks for spending limits and networks.
+    pub limits: bool,
 }
 
 impl Rules {
@@ -136,6 +166,14 @@ impl Rules {
         registrations: None,
         refresh_tokens: true,
         script: false,
+        token_json: false,
+        parameters_required: false,
+        pkce_method_optional: false,
+        consent_remembered: false,
+        refresh_without_client: false,
+        localhost_any_port: false,
+        resource_indicators: true,
+        limits: false,
     };
 }
 
@@ -247,6 +285,10 @@ pub(crate) struct ClientData {
     pub pkce_optional: bool,
     /// Codes and access tokens live for moments only, so that expiry can be watched.
     pub brief: bool,
+    /// Its identifier, where that is documented.
+    pub id: Option<&'static str>,
+    /// How long its access tokens live, in seconds, if not as long as others.
+    pub access: Option<u64>,
 }
 
 const fn client(
@@ -262,5 +304,7 @@ const fn client(
         redirect_uris,
         pkce_optional: false,
         brief: false,
+        id: None,
+        access: None,
     }
 }

@@ -1,9 +1,11 @@
 //! The closed list of faults: each makes the server break one rule, the way some real server has, and nothing else. A suite that cannot see a fault
 //! proves nothing by being green. The faults of the published services have tables of their own, one for each face.
 
+mod agnicpay;
 mod hightop;
 mod service;
 
+pub use agnicpay::AgnicFault;
 pub use hightop::HightopFault;
 
 use crate::Face;
@@ -20,6 +22,8 @@ macro_rules! faults {
             $(#[doc = $deep_doc] $deep,)*
             /// A promise of Hightop.
             Hightop(HightopFault),
+            /// A promise of AgnicPay.
+            Agnic(AgnicFault),
         }
 
         impl Fault {
@@ -35,6 +39,7 @@ macro_rules! faults {
                     $(Fault::$variant => $name,)*
                     $(Fault::$deep => $deep_name,)*
                     Fault::Hightop(own) => own.name(),
+                    Fault::Agnic(own) => own.name(),
                 }
             }
 
@@ -44,6 +49,7 @@ macro_rules! faults {
                     $(Fault::$variant => $doc,)*
                     $(Fault::$deep => $deep_doc,)*
                     Fault::Hightop(own) => own.doc(),
+                    Fault::Agnic(own) => own.doc(),
                 }
             }
 
@@ -53,6 +59,7 @@ macro_rules! faults {
                     $(Fault::$variant => &[$($row),+],)*
                     $(Fault::$deep => &[],)*
                     Fault::Hightop(own) => own.breaks(),
+                    Fault::Agnic(own) => own.breaks(),
                 }
             }
 
@@ -89,6 +96,7 @@ impl Fault {
     pub fn face(self) -> Face {
         match self {
             Fault::Hightop(_) => Face::Hightop,
+            Fault::Agnic(_) => Face::Agnicpay,
             _ => Face::Reference,
         }
     }
@@ -97,6 +105,7 @@ impl Fault {
     pub(crate) fn like(self) -> Option<Fault> {
         match self {
             Fault::Hightop(own) => own.like(),
+            Fault::Agnic(own) => own.like(),
             _ => None,
         }
     }

@@ -33,6 +33,29 @@ impl Params {
         Some(Params { pairs })
     }
 
+    /// Reads a JSON object: strings, numbers and truth values as text, `null` as left out. `None` when it is no object, holds another one or a list,
+    /// or repeats a name.
+    pub fn from_json(bytes: &[u8]) -> Option<Params> {
+        let read = wire::json::scan(bytes, wire::json::Limits::default()).ok()?;
+        let Ok(Value::Object(members)) = serde_json::from_slice(bytes) else {
+            return None;
+        };
+        if members
+            .values()
+            .any(|value| value.is_array() || value.is_object())
+        {
+            return None;
+        }
+        let pairs = members.into_iter().filter_map(|(name, value)| match value {
+            Value::Null => None,
+            Value::String(text) => Some((name, text)),
+            other => Some((name, other.to_string())),
+        });
+        read.duplicates.is_empty().then(|| Params {
+            pairs: pairs.collect(),
+        })
+    }
+
     /// The first non-empty value.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.pairs

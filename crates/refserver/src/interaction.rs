@@ -371,7 +371,10 @@ fn decide(
             };
         }
         if approved && let Some(session) = db.sessions.get_mut(&interaction.session) {
-            session.approved.push(interaction.request.client.id.clone());
+            let request = &interaction.request;
+            session
+                .approved
+                .push((request.client.id.clone(), request.scopes.clone()));
         }
     }
     Ok((interaction, approved))

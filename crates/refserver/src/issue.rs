@@ -4,7 +4,7 @@ use jose::{base64url, random_token, sign_hs256};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    App, Fault, HightopFault,
+    AgnicFault, App, Fault, HightopFault,
     authorize::Request,
     state::{Access, Client, Code, Db, Grant, Refresh, now, now_ms},
 };
@@ -111,7 +111,10 @@ pub(crate) fn access(
     let life = match () {
         () if app.broken(Fault::AccessLongLived) => 30 * 86_400,
         () if client.brief => 2,
-        () => app.face.lifetimes.access,
+        () if app.broken(AgnicFault::AccessShort) => 3600,
+        () if app.broken(AgnicFault::AccessForCli) && client.name == "native" => 365 * 86_400,
+        () if app.broken(AgnicFault::AccessAllAlike) => app.face.lifetimes.access,
+        () => client.access.unwrap_or(app.face.lifetimes.access),
     };
     let issued = now();
     let jwt = (app.wants_jwt(&rights.audience) && !app.broken(HightopFault::OpaqueTokens))
@@ -129,7 +132,10 @@ pub(crate) fn access(
         jwt,
         refreshed: rights.refreshed,
     };
-    let jti = secret(app.face.prefixes.access);
+    let jti = secret(match app.broken(AgnicFault::AccessPrefix) {
+        true => "",
+        false => app.face.prefixes.access,
+    });
     let token = if jwt {
         jwt_access(app, &jti, &record)
     } else {
@@ -215,7 +221,10 @@ pub(crate) fn refresh(
     let value = if app.broken(Fault::RefreshGuessable) {
         format!("refresh-{:08}", db.next_serial())
     } else {
-        secret(app.face.prefixes.refresh)
+        secret(match app.broken(AgnicFault::RefreshPrefix) {
+            true => "",
+            false => app.face.prefixes.refresh,
+        })
     };
     let record = Refresh {
         grant,

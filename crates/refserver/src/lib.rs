@@ -66,7 +66,7 @@ mod state;
 mod token;
 
 pub use face::Face;
-pub use fault::{Fault, HightopFault, Kind};
+pub use fault::{AgnicFault, Fault, HightopFault, Kind};
 pub(crate) use state::App;
 
 use crate::{
@@ -118,6 +118,12 @@ pub struct Facts {
     pub scope: String,
     /// Whether every authorization request must name a resource.
     pub resource_required: bool,
+    /// Whether the token endpoint takes JSON.
+    pub token_json: bool,
+    /// Whether every authorization request must have `state`.
+    pub state_required: bool,
+    /// Whether PKCE is demanded of every client but those named `legacy`.
+    pub pkce_required: bool,
     /// Whether it is RFC 8414 metadata that says where the endpoints are; if not, `endpoints` does.
     pub metadata: bool,
     /// The endpoints: `authorization`, `token`, … and path.
@@ -170,8 +176,8 @@ pub struct UserFact {
 pub struct ResourceFact {
     /// What suites call it.
     pub name: String,
-    /// The resource identifier (RFC 8707).
-    pub id: String,
+    /// The resource identifier (RFC 8707), where there are such.
+    pub id: Option<String>,
     /// Method and path of a request that needs a token.
     pub probe: String,
     /// The scope it needs.
@@ -285,7 +291,10 @@ fn set_up(face: &'static FaceData, origin: &str) -> (Facts, Vec<Client>, Vec<Age
             .map(|uri| (*uri).to_owned())
             .collect();
         let client = Client {
-            id: issue::identifier(face.prefixes.client),
+            id: match data.id {
+                Some(id) => id.to_owned(),
+                None => issue::identifier(face.prefixes.client),
+            },
             name: data.name.to_owned(),
             title: format!("Example client {}", data.name),
             secret: (data.auth != "none").then(|| issue::secret(face.prefixes.secret)),
@@ -303,6 +312,7 @@ fn set_up(face: &'static FaceData, origin: &str) -> (Facts, Vec<Client>, Vec<Age
             .collect(),
             pkce_optional: data.pkce_optional,
             brief: data.brief,
+            access: data.access,
             introspects: Some(data.name) == face.introspection_client,
             ..Client::default()
         };
@@ -359,7 +369,7 @@ fn set_up(face: &'static FaceData, origin: &str) -> (Facts, Vec<Client>, Vec<Age
         .flat_map(|resource| resource.routes.iter().map(move |route| (resource, route)));
     let resources = routes.map(|(resource, route)| ResourceFact {
         name: route.name.to_owned(),
-        id: format!("{origin}{}", resource.path),
+        id: (face.rules.resource_indicators).then(|| format!("{origin}{}", resource.path)),
         probe: format!("{} {}", route.method, route.path),
         scope: route.scope.to_owned(),
         rar: route.detail.map(|(kind, _)| kind.to_owned()),
@@ -379,6 +389,10 @@ fn set_up(face: &'static FaceData, origin: &str) -> (Facts, Vec<Client>, Vec<Age
         service: face.service.map(str::to_owned),
         scope: default_scopes(face),
         resource_required: face.default_resource.is_none() && !face.resources.is_empty(),
+        token_json: face.rules.token_json,
+        state_required: face.rules.parameters_required,
+        pkce_required: !(face.clients.iter())
+            .any(|client| client.pkce_optional && client.name != "legacy"),
         metadata: face.metadata,
         endpoints: [
             ("authorization", Some(face.paths.authorize)),
@@ -447,12 +461,14 @@ fn router(app: Arc<App>) -> Router {
     let mut apis = Router::new().route(paths.token, post(token::post).get(token::get));
     if face.metadata {
         let well_known = "/.well-known/oauth-authorization-server";
-        apis = apis
-            .route(
-                &format!("{well_known}{}", face.issuer_path),
-                get(metadata::authorization_server),
-            )
-            .route(&metadata::openid_path(&app), get(metadata::openid));
+        apis = apis.route(
+            &format!("{well_known}{}", face.issuer_path),
+            get(metadata::authorization_server),
+        );
+        // A face without keys issues no ID tokens and has no such document.
+        if paths.jwks.is_some() {
+            apis = apis.route(&metadata::openid_path(&app), get(metadata::openid));
+        }
     }
     if let Some(path) = paths.push {
         apis = apis.route(path, post(par::post).get(par::get));
@@ -480,7 +496,7 @@ fn router(app: Arc<App>) -> Router {
     }
     for resource in face.resources {
         let owner = Arc::clone(&app);
-        if face.metadata {
+        if face.metadata && face.rules.resource_indicators {
             apis = apis.route(
                 &metadata::resource_path(resource),
                 get(move || async move { metadata::protected_resource(&owner, resource) }),

@@ -11,7 +11,7 @@ use jose::{Alg, SigningKey};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    App, Fault, HightopFault,
+    AgnicFault, App, Fault, HightopFault,
     client_auth::ASSERTION_ALGS,
     face::ResourceData,
     http::{self, json_response},
@@ -72,12 +72,21 @@ fn document(app: &App, headers: &HeaderMap) -> Map<String, Value> {
             put(name, url(path).into());
         }
     }
-    put("scopes_supported", scopes.into());
+    if !app.broken(AgnicFault::MetadataMember) {
+        put("scopes_supported", scopes.into());
+    }
     if !app.broken(Fault::MetadataMemberMissing) {
         put("response_types_supported", json!(["code"]));
     }
     put("response_modes_supported", json!(["query"]));
-    let mut grants = vec!["authorization_code", "refresh_token", "client_credentials"];
+    let mut grants = vec!["authorization_code", "refresh_token"];
+    // Without registration the clients are those known at start: where none has a secret, none authenticates.
+    let secrets = paths.register.is_some() || app.face.clients.iter().any(|one| one.auth != "none");
+    if secrets {
+        grants.push("client_credentials");
+    } else {
+        methods.truncate(1);
+    }
     if app.broken(Fault::MetadataPasswordAdvertised) || app.broken(Fault::PasswordGrant) {
         grants.push("password");
     }
@@ -90,18 +99,22 @@ fn document(app: &App, headers: &HeaderMap) -> Map<String, Value> {
         "token_endpoint_auth_methods_supported",
         methods.clone().into(),
     );
-    put(
-        "token_endpoint_auth_signing_alg_values_supported",
-        algs.clone().into(),
-    );
-    put(
-        "revocation_endpoint_auth_methods_supported",
-        methods.clone().into(),
-    );
-    put(
-        "revocation_endpoint_auth_signing_alg_values_supported",
-        algs.into(),
-    );
+    if secrets {
+        put(
+            "token_endpoint_auth_signing_alg_values_supported",
+            algs.clone().into(),
+        );
+    }
+    if revoke.is_some() {
+        put(
+            "revocation_endpoint_auth_methods_supported",
+            methods.clone().into(),
+        );
+        put(
+            "revocation_endpoint_auth_signing_alg_values_supported",
+            algs.into(),
+        );
+    }
     methods.retain(|method| *method == "client_secret_basic");
     if paths.introspect.is_some() {
         put(
@@ -130,9 +143,13 @@ fn document(app: &App, headers: &HeaderMap) -> Map<String, Value> {
     if !details.is_empty() {
         put("authorization_details_types_supported", details.into());
     }
-    put("protected_resources", app.resource_ids().into());
-    put("subject_types_supported", json!(["public"]));
-    put("id_token_signing_alg_values_supported", json!(["ES256"]));
+    if app.face.rules.resource_indicators {
+        put("protected_resources", app.resource_ids().into());
+    }
+    if paths.jwks.is_some() {
+        put("subject_types_supported", json!(["public"]));
+        put("id_token_signing_alg_values_supported", json!(["ES256"]));
+    }
     if app.broken(Fault::MetadataRelative) {
         put("introspection_endpoint", json!("/introspect"));
     }
@@ -150,6 +167,9 @@ pub(crate) async fn authorization_server(
     if app.broken(Fault::MetadataRedirected) {
         let target = app.url(&openid_path(&app));
         return http::redirect(StatusCode::FOUND, &target).unwrap_or_default();
+    }
+    if app.broken(AgnicFault::MetadataGuarded) && !headers.contains_key("x-agnic-token") {
+        return http::empty(StatusCode::UNAUTHORIZED);
     }
     let mut response = json_response(StatusCode::OK, &document(&app, &headers).into());
     if app.broken(Fault::MetadataContentType) {

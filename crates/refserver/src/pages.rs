@@ -8,7 +8,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::{
-    App, Fault,
+    AgnicFault, App, Fault,
     face::{FieldKind, LoginField},
     http,
     state::Interaction,
@@ -21,6 +21,10 @@ fn send(app: &App, status: StatusCode, title: &str, body: Markup) -> Response {
             head { meta charset="utf-8"; title { (title) } }
             body { h1 { (title) } (body) }
         }
+    };
+    let status = match status {
+        StatusCode::BAD_REQUEST if app.broken(AgnicFault::ErrorPage200) => StatusCode::OK,
+        other => other,
     };
     let mut response = http::page(status, markup);
     if app.broken(Fault::FramingAllowed) {
@@ -167,6 +171,19 @@ pub(crate) fn device_decided(app: &App, approved: bool) -> Response {
     send(app, StatusCode::OK, "Done", html! { p { (what) } })
 }
 
+/// What the person allows to be spent, and where.
+fn limits() -> Markup {
+    html! {
+        h2 { "Spending limits, in USDC" }
+        label { "Per transaction " input type="number" name="limit_transaction" min="0" value="1"; }
+        label { "Daily " input type="number" name="limit_daily" min="0" value="5"; }
+        label { "Monthly " input type="number" name="limit_monthly" min="0" value="50"; }
+        h2 { "Networks" }
+        label { "Base " input type="checkbox" name="network_base" value="yes" checked; }
+        label { "Solana " input type="checkbox" name="network_solana" value="yes"; }
+    }
+}
+
 /// The consent form: who asks, and for what.
 pub(crate) fn consent(app: &App, id: &str, interaction: &Interaction) -> Response {
     let request = &interaction.request;
@@ -197,8 +214,10 @@ pub(crate) fn consent(app: &App, id: &str, interaction: &Interaction) -> Respons
                 }
             }
         }
-        h2 { "At" }
-        ul { @for resource in &request.resources { li { code { (resource) } } } }
+        @if app.face.rules.resource_indicators {
+            h2 { "At" }
+            ul { @for resource in &request.resources { li { code { (resource) } } } }
+        }
         @if let Some(agent) = request.agent.as_deref().and_then(|id| app.agent(id)) { p { "The agent is " strong { (agent.name) } "." } }
         @if !request.details.is_empty() {
             h2 { "Details" }
@@ -209,6 +228,7 @@ pub(crate) fn consent(app: &App, id: &str, interaction: &Interaction) -> Respons
         @if !app.broken(Fault::ConsentUninformed) { (what) } @else { p { "An application asks for access." } }
         form method="post" action=(format!("{}/{id}", app.face.paths.consent)) {
             input type="hidden" name="csrf" value=(interaction.csrf);
+            @if app.face.rules.limits && !app.broken(AgnicFault::LimitsUnasked) { (limits()) }
             button type="submit" name="decision" value="approve" { "Approve" }
             button type="submit" name="decision" value="deny" { "Deny" }
         }

@@ -3,7 +3,7 @@
 use jose::s256;
 
 use crate::{
-    App, Fault,
+    AgnicFault, App, Fault,
     http::Params,
     state::{Client, Code},
 };
@@ -35,6 +35,7 @@ pub(crate) fn from_request(
     let Some(value) = params.get("code_challenge") else {
         let optional = client.pkce_optional
             || (app.broken(Fault::PkceOptional) && client.is_public())
+            || (app.broken(AgnicFault::CliPkceOptional) && client.name == "native")
             || (app.broken(Fault::PkceConfidentialOptional) && !client.is_public());
         return match method {
             Some(_) => Err("code_challenge_method without code_challenge"),
@@ -49,6 +50,9 @@ pub(crate) fn from_request(
         Some("S256") => true,
         Some("plain") if app.broken(Fault::PkcePlain) => false,
         None if app.broken(Fault::PkceOmittedMeansPlain) => false,
+        None if app.face.rules.pkce_method_optional && !app.broken(AgnicFault::MethodRequired) => {
+            true
+        }
         Some(other) if app.broken(Fault::PkceMethodCase) && other.eq_ignore_ascii_case("S256") => {
             true
         }

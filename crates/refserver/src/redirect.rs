@@ -1,7 +1,7 @@
 //! May this redirect URI be used? Registered and asked-for URIs are compared as strings (RFC 9700 §2.1); only the port of a loopback address may
 //! vary (RFC 8252 §7.3). All the ways to compare more kindly are faults.
 
-use crate::{App, Fault, state::Client};
+use crate::{AgnicFault, App, Fault, state::Client};
 use wire::redirect_uri::{Parts, same, same_loopback};
 
 /// Whether `asked` is one of the client's redirect URIs.
@@ -23,8 +23,35 @@ pub(crate) fn allowed(app: &App, client: &Client, asked: &str) -> bool {
     }
     client.redirect_uris.iter().any(|registered| {
         let loopback = !app.broken(Fault::LoopbackPortFixed) && same_loopback(registered, asked);
-        same(registered, asked) || loopback || kind_comparison(app, registered, asked)
+        same(registered, asked)
+            || loopback
+            || localhost(app, registered, asked)
+            || kind_comparison(app, registered, asked)
     })
+}
+
+/// Whether both are the same but for the port at the name `localhost`, where a face allows that.
+fn localhost(app: &App, registered: &str, asked: &str) -> bool {
+    const NAME: &str = "http://localhost";
+    let (Some(path), Some(rest)) = (registered.strip_prefix(NAME), asked.strip_prefix(NAME)) else {
+        return false;
+    };
+    if app.broken(AgnicFault::CliHostPrefix) && asked.ends_with(path) {
+        return true;
+    }
+    let fixed = [
+        app.broken(Fault::LoopbackPortFixed),
+        app.broken(AgnicFault::CliNamePortFixed),
+    ];
+    // The name is read as the address, where any port is fine.
+    let any_port = same_loopback(
+        &format!("http://127.0.0.1{path}"),
+        &format!("http://127.0.0.1{rest}"),
+    );
+    app.face.rules.localhost_any_port
+        && !fixed.contains(&true)
+        && rest.starts_with([':', '/', '?', '#'])
+        && any_port
 }
 
 fn is_local(uri: &str) -> bool {

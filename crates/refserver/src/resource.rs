@@ -11,7 +11,7 @@ use axum::{
 use serde_json::json;
 
 use crate::{
-    App, Fault, HightopFault, bearer,
+    AgnicFault, App, Fault, HightopFault, bearer,
     face::{ResourceData, Route},
     http::{self, Params},
     rar,
@@ -132,6 +132,9 @@ impl Challenge<'_> {
                 self.resource.name
             );
         }
+        if !self.app.face.rules.resource_indicators {
+            value = format!("Bearer realm=\"{}\"", self.app.face.name);
+        }
         if let Some(error) = error {
             value.push_str(&format!(", error=\"{error}\""));
         }
@@ -157,6 +160,14 @@ async fn guarded(
     query: &str,
 ) -> Response {
     let challenge = Challenge { app, resource };
+    let own_header = match route.name {
+        "transactions" => app.broken(AgnicFault::TransactionsOwnHeader),
+        "write" => app.broken(AgnicFault::GatewayOwnHeader),
+        _ => false,
+    };
+    if own_header && !headers.contains_key("x-agnic-token") {
+        return challenge.refuse(StatusCode::UNAUTHORIZED, None, None);
+    }
     let invalid = || challenge.refuse(StatusCode::UNAUTHORIZED, Some("invalid_token"), None);
     let token = match http::single(headers, header::AUTHORIZATION) {
         Ok(value) => value

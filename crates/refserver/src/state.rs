@@ -125,6 +125,8 @@ pub(crate) struct Client {
     /// `require_pushed_authorization_requests` (RFC 9126 §6).
     pub push_required: bool,
     pub brief: bool,
+    /// How long its access tokens live, in seconds, if not as long as others.
+    pub access: Option<u64>,
     pub introspects: bool,
     pub jwks: Option<Value>,
     pub jwks_uri: Option<String>,
@@ -148,8 +150,8 @@ impl Client {
 #[derive(Clone, Default)]
 pub(crate) struct Session {
     pub user: Option<usize>,
-    /// Clients this person has approved in this session.
-    pub approved: Vec<String>,
+    /// What this person has approved in this session: client and scopes.
+    pub approved: Vec<(String, Vec<String>)>,
     /// The hidden token of the page for user codes.
     pub csrf: String,
     /// User codes typed here that no device waits with.

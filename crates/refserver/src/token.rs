@@ -11,7 +11,7 @@ use axum::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    App, Fault, HightopFault, client_auth, device,
+    AgnicFault, App, Fault, HightopFault, client_auth, device,
     http::{self, Params},
     issue::{self, Rights},
     pkce, rar, refresh,
@@ -75,6 +75,54 @@ pub(crate) fn read_form(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<P
     Ok(params)
 }
 
+/// [`read_form`] where the body is a JSON object.
+fn read_json(app: &App, headers: &HeaderMap, body: &[u8]) -> Result<Params, Response> {
+    let bad = |what: &str| Err(fail(app, StatusCode::BAD_REQUEST, "invalid_request", what));
+    let charset = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value != "application/json");
+    if !http::is_json(headers) || (charset && app.broken(AgnicFault::JsonCharset)) {
+        return bad("the body must be application/json");
+    }
+    match Params::from_json(body) {
+        Some(params)
+            if app.broken(AgnicFault::JsonForCodesOnly)
+                && params.get("grant_type") == Some("refresh_token") =>
+        {
+            bad("a refresh token must come in a form")
+        }
+        Some(params) => Ok(params),
+        None => bad("the body is not a JSON object, or repeats a name"),
+    }
+}
+
+/// The client that a refresh token was issued to, where a face lets the token speak for it. `None`: the client must say who it is.
+fn client_of_refresh(app: &App, headers: &HeaderMap, params: &Params) -> Option<Client> {
+    let alone = params.get("grant_type") == Some("refresh_token")
+        && !["client_id", "client_secret", "client_assertion"]
+            .iter()
+            .any(|name| params.get(name).is_some())
+        && !headers.contains_key(header::AUTHORIZATION);
+    if !app.face.rules.refresh_without_client
+        || app.broken(AgnicFault::RefreshNeedsClient)
+        || !alone
+    {
+        return None;
+    }
+    let db = app.db();
+    let owner = params
+        .get("refresh_token")
+        .and_then(|token| db.refresh.get(token))
+        .and_then(|refresh| db.clients.get(&refresh.client));
+    // A made-up token belongs to nobody; it is refused as a grant, not as a client.
+    let nobody = || Client {
+        auth: "none".to_owned(),
+        grant_types: vec!["refresh_token".to_owned()],
+        ..Client::default()
+    };
+    Some(owner.cloned().unwrap_or_else(nobody)).filter(Client::is_public)
+}
+
 /// `POST`.
 pub(crate) async fn post(
     State(app): State<Arc<App>>,
@@ -82,7 +130,12 @@ pub(crate) async fn post(
     RawQuery(query): RawQuery,
     body: Bytes,
 ) -> Response {
-    let mut params = match read_form(&app, &headers, &body) {
+    let read = if app.face.rules.token_json {
+        read_json(&app, &headers, &body)
+    } else {
+        read_form(&app, &headers, &body)
+    };
+    let mut params = match read {
         Ok(params) => params,
         Err(response) => return response,
     };
@@ -156,9 +209,12 @@ async fn handle(app: &App, headers: &HeaderMap, params: &Params) -> Response {
     }
     let lenient =
         app.broken(Fault::RefreshSecretUnchecked) && grant_type.as_deref() == Some("refresh_token");
-    let client = match client_auth::authenticate(app, headers, params, lenient).await {
-        Ok(client) => client,
-        Err(response) => return response,
+    let client = match client_of_refresh(app, headers, params) {
+        Some(client) => client,
+        None => match client_auth::authenticate(app, headers, params, lenient).await {
+            Ok(client) => client,
+            Err(response) => return response,
+        },
     };
     let registered = |kind: &str| {
         if client.may(kind) || app.broken(Fault::DcrGrantUnenforced) {
@@ -209,10 +265,12 @@ async fn handle(app: &App, headers: &HeaderMap, params: &Params) -> Response {
         }
         Err((error, description)) => {
             let pending = error == "authorization_pending" && app.broken(Fault::DevicePending200);
-            let status = if pending {
-                StatusCode::OK
-            } else {
-                StatusCode::BAD_REQUEST
+            let status = match error {
+                _ if pending => StatusCode::OK,
+                "invalid_grant" if app.broken(AgnicFault::InvalidGrant401) => {
+                    StatusCode::UNAUTHORIZED
+                }
+                _ => StatusCode::BAD_REQUEST,
             };
             fail(app, status, error, description)
         }
@@ -238,6 +296,12 @@ pub(crate) enum Step {
 
 /// Everything a valid redemption must show besides the code itself.
 fn proof(app: &App, db: &Db, code: &Code, params: &Params) -> Result<(), Fail> {
+    if params.get("redirect_uri").is_none()
+        && app.face.rules.parameters_required
+        && !app.broken(AgnicFault::TokenRedirectUriOptional)
+    {
+        return Err(("invalid_request", "redirect_uri is required"));
+    }
     if let Some(uri) = params.get("redirect_uri")
         && uri != code.redirect_uri
         && !app.broken(Fault::TokenRedirectUnchecked)
@@ -389,7 +453,7 @@ pub(crate) fn audience(
     ]
     .iter()
     .any(|fault| app.broken(*fault));
-    if asked.is_empty() || ignored {
+    if asked.is_empty() || ignored || !app.face.rules.resource_indicators {
         return Ok(grant.resources.clone());
     }
     if app.broken(Fault::ResourceTokenUnknown) {

@@ -109,6 +109,7 @@ impl Target {
             .unwrap()
             .id
             .clone()
+            .unwrap()
     }
 
     pub async fn send(
