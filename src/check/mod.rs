@@ -2,7 +2,8 @@
 //!
 //! What each check means is written in `docs/checks.md`, and only there: [`doc`] reads it from that
 //! file. Here every check is a row of a table: its name, and a function that looks at a [`View`] of
-//! the scene. Only `single-success` and `canary-unvisited` send or wait.
+//! the scene. Only `single-success`, `registrations-limited` and
+//! `canary-unvisited` send or wait.
 
 mod agnicpay;
 mod answers;
@@ -10,6 +11,7 @@ mod authorization;
 mod device;
 mod doc;
 mod general;
+mod hightop;
 mod jwt;
 mod metadata;
 mod pages;
@@ -105,6 +107,8 @@ enum Look {
     At(fn(&View<'_>) -> Result<Finding, Finding>),
     /// It waits for our listener.
     CanaryUnvisited,
+    /// It registers until the server says that it is enough.
+    RegistrationsLimited,
     /// It uses what the copies of a parallel step won.
     SingleSuccess,
     /// It looks once it is known whose tokens the opaque ones are: by introspection, or by a resource that tells.
@@ -117,7 +121,7 @@ enum Look {
 struct Check(&'static str, Look);
 
 /// The tables of all concerns.
-const TABLES: [&[Check]; 16] = [
+const TABLES: [&[Check]; 17] = [
     race::CHECKS,
     metadata::CHECKS,
     resource::CHECKS,
@@ -134,6 +138,7 @@ const TABLES: [&[Check]; 16] = [
     answers::CHECKS,
     silence::CHECKS,
     agnicpay::CHECKS,
+    hightop::CHECKS,
 ];
 
 #[expect(
@@ -186,6 +191,7 @@ fn look(name: &str) -> Option<Look> {
 pub async fn run(name: &str, scene: &mut Scene<'_>, at: usize) -> Finding {
     let found = match look(name) {
         None => Err(Finding::undecided(format!("no check is called {name}"))),
+        Some(Look::RegistrationsLimited) => hightop::registrations_limited(scene, at).await,
         Some(Look::SingleSuccess) => race::single_success(scene, at).await,
         Some(Look::RacedTokensDie) => race::raced_tokens_die(scene, at).await,
         Some(Look::CanaryUnvisited) => general::wait_for_canary(scene, at).await,

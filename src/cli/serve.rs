@@ -178,6 +178,7 @@ fn policy(out: &mut String, target: &Target) {
     for (line, said) in [
         ("resource_required = true", policy.resource_required),
         ("state_required = true", policy.state_required),
+        ("burst = true", policy.burst),
         ("pkce = \"optional\"", policy.pkce_optional),
         ("token_body = \"json\"", policy.token_body_json),
     ] {

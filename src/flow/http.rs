@@ -57,6 +57,14 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
             outcome
                 .fields
                 .insert("status".into(), reply.status.to_string());
+            // A registration made by hand is to be removed like any other.
+            if reply.is_success() && outcome.field("redirect_uris").is_some() {
+                world.note_registration(
+                    outcome.field("registration_client_uri").unwrap_or_default(),
+                    outcome.field("registration_access_token"),
+                    outcome.field("client_id"),
+                );
+            }
             if !reply.is_success() {
                 outcome.answer = if to == "rs" {
                     super::call::read(&recorded)

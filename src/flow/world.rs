@@ -109,6 +109,7 @@ impl World {
         has("listener", self.listener.is_some());
         has("deny", target.login.can_deny());
         has("first-consent", !target.policy.consent_remembered);
+        has("burst", target.policy.burst);
         has(
             "dpop",
             metadata("dpop_signing_alg_values_supported").is_some(),

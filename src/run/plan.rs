@@ -103,6 +103,9 @@ fn enabling(need: &str) -> String {
         "par" => "no pushed authorization request endpoint",
         "device" => "no device authorization endpoint",
         "listener" => "the server is not on this machine, so it cannot reach our listener",
+        "burst" => {
+            "it makes up to 50 registrations: permit that with burst = true in [policy] of the target file"
+        }
         "pages" => "the login shows no page",
         "client_credentials" => {
             "no confidential client of the target file gets a token by client_credentials"

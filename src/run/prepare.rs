@@ -798,10 +798,15 @@ fn explain_failed_grant(
         .and_then(|recorded| recorded.reply.as_ref().ok())
         .map(|reply| {
             let page = crate::login::html::read(&reply.text(), "https://x.example/");
-            if page.title.is_empty() {
+            let shown = if page.title.is_empty() {
                 reply.text().chars().take(300).collect::<String>()
             } else {
                 format!("the page “{}”", page.title)
+            };
+            if page.forms.is_empty() && page.scripts {
+                format!("{shown} (scripts and no form: it may need driver = \"browser\")")
+            } else {
+                shown
             }
         })
         .unwrap_or_default();

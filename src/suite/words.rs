@@ -80,6 +80,7 @@ pub const CAPABILITIES: &[&str] = &[
     "subject",
     "first-consent",
     "client_credentials",
+    "burst",
     "user.b",
 ];
 
@@ -104,6 +105,7 @@ pub(crate) const QUALIFIERS: &[&str] = &[
     "pages",
     "subject",
     "first-consent",
+    "burst",
 ];
 
 /// Capabilities a named check may be after, so that they may stand without a step that uses them.

@@ -308,6 +308,8 @@ pub struct PolicyFile {
     pub pkce: Option<PkceFile>,
     /// Whether a request without `state` is refused.
     pub state_required: Option<bool>,
+    /// Whether some fifty registrations in a row are permitted, to see that they are limited.
+    pub burst: Option<bool>,
     /// Whether a consent outlives the browser session: a user who has approved a client is not asked again.
     pub consent_remembered: Option<bool>,
     /// The authorization detail sent with every authorization request, by name.

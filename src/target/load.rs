@@ -127,6 +127,7 @@ pub(crate) fn silent() -> Policy {
         resource_required: false,
         pkce_optional: false,
         state_required: false,
+        burst: false,
         consent_remembered: false,
         rar: None,
         error_aliases: Vec::new(),

@@ -311,6 +311,8 @@ pub struct Policy {
     pub pkce_optional: bool,
     /// Whether a request without `state` is refused.
     pub state_required: bool,
+    /// Whether the owner permits some fifty registrations in a row, to see that they are limited.
+    pub burst: bool,
     /// Whether a consent outlives the browser session.
     pub consent_remembered: bool,
     /// The authorization detail sent with every authorization request, by name.

@@ -321,6 +321,7 @@ impl Pieces<'_> {
                 })
                 .is_some_and(|optional| optional.value),
             state_required: flag("state_required"),
+            burst: flag("burst"),
             consent_remembered: flag("consent_remembered"),
             rar: self.rar_name(&table, rar),
             error_aliases: self.aliases(&table),

@@ -81,6 +81,7 @@ pub fn target(facts: &Facts) -> Target {
             error_aliases: Vec::new(),
             times: Vec::new(),
             state_required: facts.state_required,
+            burst: true,
             consent_remembered: false,
         },
         endpoints: endpoints(facts),

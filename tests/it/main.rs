@@ -22,6 +22,7 @@ mod repeatable;
 mod report_page;
 mod right_files;
 mod servers;
+mod services;
 mod staging;
 mod suites;
 mod wrong_files;

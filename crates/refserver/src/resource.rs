@@ -247,7 +247,7 @@ async fn guarded(
         // The token is in order; it is the agent that may not.
         let mut response = http::json_response(
             StatusCode::FORBIDDEN,
-            &json!({"error": "agent_policy", "error_description": "the selected agent is not allowed to do this"}),
+            &json!({"message": "The selected agent is not allowed to do this."}),
         );
         http::set(&mut response, header::CACHE_CONTROL, "no-store");
         return response;

@@ -1,7 +1,7 @@
 //! Somebody else's server: login drivers, manners, networks.
 
 mod doctor;
-mod drivers;
+pub mod drivers;
 mod manners;
 mod network;
 mod odd;
