@@ -11,6 +11,8 @@ use wire::cookie::{SameSite, parse_set_cookie};
 pub(super) const CHECKS: &[Check] = &[
     Check("consent-was-shown", Look::At(consent_was_shown)),
     Check("consent-names-client", Look::At(consent_names_client)),
+    Check("consent-shows-redirect-host", Look::At(consent_shows_host)),
+    Check("consent-warns-local", Look::At(consent_warns_local)),
     Check("no-reflection", Look::At(no_reflection)),
     Check("no-header-injection", Look::At(no_header_injection)),
     Check("no-307", Look::At(no_307)),
@@ -45,6 +47,80 @@ fn consent_was_shown(view: &View<'_>) -> Result<Finding, Finding> {
     Err(Finding::fail(
         "the browser was sent to the client without a page that asks",
     ))
+}
+
+/// What a person reads of a page: no tags, and no text of scripts and styles.
+fn readable(page: &str) -> String {
+    let mut text = String::new();
+    let mut rest = page;
+    while let Some((before, after)) = rest.split_once('<') {
+        text.push_str(before);
+        text.push(' ');
+        let tag = after.get(..6).unwrap_or(after).to_ascii_lowercase();
+        let end = match () {
+            () if tag.starts_with("script") => "</script",
+            () if tag.starts_with("style") => "</style",
+            () => "",
+        };
+        let lower = after.to_ascii_lowercase();
+        let skip = lower.find(end).unwrap_or(after.len());
+        let inner = after.get(skip..).unwrap_or_default();
+        rest = inner.split_once('>').map_or("", |(_, rest)| rest);
+    }
+    text.push_str(rest);
+    text
+}
+
+fn consent_shows_host(view: &View<'_>) -> Result<Finding, Finding> {
+    let pages = &view.outcome.pages;
+    if pages.is_empty() {
+        return Err(Finding::not_applicable("no page was shown"));
+    }
+    let host = view
+        .redirect_uri()
+        .and_then(|uri| wire::redirect_uri::Parts::split(uri).host)
+        .ok_or_else(|| Finding::undecided("the redirect URI has no host"))?;
+    if pages.iter().any(|page| readable(page).contains(host)) {
+        return Ok(Finding::pass(format!("a page says {}", quote(host))));
+    }
+    Err(Finding::warn(format!(
+        "the text of none of {} pages says {}",
+        pages.len(),
+        quote(host)
+    )))
+}
+
+/// Words that only this text has: what the pages of another client say, and whatever is no plain word,
+/// is left out.
+fn further_words(text: &str, other: &str) -> usize {
+    let plain = |word: &&str| word.len() > 2 && word.chars().all(char::is_alphabetic);
+    let of = |text: &'_ str| -> std::collections::BTreeSet<String> {
+        let words = text.split(|letter: char| letter.is_whitespace() || ".,;:!?".contains(letter));
+        words.filter(plain).map(str::to_lowercase).collect()
+    };
+    of(text).difference(&of(other)).count()
+}
+
+fn consent_warns_local(view: &View<'_>) -> Result<Finding, Finding> {
+    let earlier = view
+        .earlier()
+        .iter()
+        .rev()
+        .find(|outcome| outcome.verb == Verb::Authorize && !outcome.pages.is_empty())
+        .ok_or_else(|| Finding::undecided("no other client's consent page was seen"))?;
+    if view.outcome.pages.is_empty() {
+        return Err(Finding::not_applicable("no page was shown"));
+    }
+    let own = readable(&view.outcome.pages.join("\n"));
+    let other = readable(&earlier.pages.join("\n"));
+    match further_words(&own, &other) {
+        0..3 => Err(Finding::warn(
+            "the pages say no more than for a client with a redirect URI on the internet",
+        )),
+        more => Ok(Finding::pass(format!(
+            "the pages say {more} words more than for a client with a redirect URI on the internet"
+        ))),
+    }
 }
 
 fn consent_names_client(view: &View<'_>) -> Result<Finding, Finding> {
@@ -344,6 +420,34 @@ mod tests {
         assert_eq!(
             of(check, &redirect("https://app.example/cb")),
             NotApplicable
+        );
+    }
+
+    #[test]
+    fn the_page_says_where_the_person_will_be_sent() {
+        let shown = |page: &str| {
+            let mut stage = with(&[], page);
+            stage.sent("redirect_uri", "https://app.example/cb");
+            of("consent-shows-redirect-host", &stage)
+        };
+        assert_eq!(shown("<p>to <b>app.example</b></p>"), Pass);
+        assert_eq!(shown("<input value='https://app.example/cb'>"), Warn);
+        assert_eq!(shown("<script>'app.example'</script><p>Allow?</p>"), Warn);
+    }
+
+    #[test]
+    fn a_client_on_this_machine_is_warned_of() {
+        let warned = |page: &str| {
+            let mut stage = with(&[], "<p>An app asks. Allow?</p>");
+            stage.page("state=s", page);
+            of("consent-warns-local", &stage)
+        };
+        assert_eq!(warned("<p>An app asks. Allow?</p>"), Warn);
+        let more = "<p>Any program on this computer may pretend.</p><p>An app asks. Allow?</p>";
+        assert_eq!(warned(more), Pass);
+        assert_eq!(
+            of("consent-warns-local", &with(&[], "<p>Allow?</p>")),
+            Undecided
         );
     }
 

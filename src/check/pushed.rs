@@ -11,7 +11,7 @@ use crate::suite::model::Verb;
 pub(super) const CHECKS: &[Check] = &[
     Check("push-response", Look::At(response)),
     Check("push-required", Look::At(required)),
-    Check("pushed-kept", Look::At(kept)),
+    Check("request-kept", Look::At(kept)),
     Check("request-uri-quality", Look::At(request_uri_quality)),
 ];
 
@@ -55,17 +55,18 @@ fn required(view: &View<'_>) -> Result<Finding, Finding> {
     }
 }
 
-/// Whether the answer to a request by reference went where the pushed request said, with its state.
+/// Whether the answer went where the pushed request or the request object said, with its state.
 fn kept(view: &View<'_>) -> Result<Finding, Finding> {
-    let reference = view.outcome.sent_param("request_uri").unwrap_or_default();
-    let pushed = view
-        .earlier()
-        .iter()
-        .rev()
-        .find(|outcome| {
-            outcome.verb == Verb::Push && outcome.field("request_uri") == Some(reference)
-        })
-        .ok_or_else(|| Finding::undecided("the request refers to nothing that was pushed"))?;
+    // What is in a request object is the first that was sent of each name.
+    let pushed = match view.outcome.sent_param("request_uri") {
+        None if view.outcome.sent_param("request").is_some() => view.outcome,
+        reference => view
+            .earlier()
+            .iter()
+            .rev()
+            .find(|outcome| outcome.verb == Verb::Push && outcome.field("request_uri") == reference)
+            .ok_or_else(|| Finding::undecided("the request refers to nothing that was pushed"))?,
+    };
     let location = view.outcome.location.as_deref().unwrap_or_default();
     if location.is_empty() {
         return Err(Finding::undecided("there was no redirect"));
@@ -74,7 +75,7 @@ fn kept(view: &View<'_>) -> Result<Finding, Finding> {
     let uri = pushed.sent_param("redirect_uri").unwrap_or_default();
     if !location.starts_with(uri) {
         return Err(Finding::fail(format!(
-            "{} was pushed, and the answer went to {}",
+            "{} was asked for, and the answer went to {}",
             quote(uri),
             quote(&location)
         )));
@@ -85,13 +86,13 @@ fn kept(view: &View<'_>) -> Result<Finding, Finding> {
     );
     if sent != got {
         return Err(Finding::fail(format!(
-            "the state {} was pushed, and {} came back",
+            "the state {} was sent, and {} came back",
             quote(sent.unwrap_or_default()),
             quote(got.unwrap_or_default())
         )));
     }
     Ok(Finding::pass(
-        "the answer went to the pushed redirect URI, with the pushed state",
+        "the answer went to the redirect URI of the request, with its state",
     ))
 }
 
@@ -150,22 +151,28 @@ mod tests {
     }
 
     #[test]
-    fn what_was_pushed_counts() {
+    fn what_was_pushed_or_signed_counts() {
         let found = |location: &str| {
             let mut stage = pushed(201, PUSHED);
             stage.sent("redirect_uri", "https://app.example/cb");
             stage.sent("state", "s1");
             stage.authorize("request_uri=urn", location);
             stage.sent("request_uri", "urn:x:6esc11ACC5bwc014ltc14eY22c");
-            of("pushed-kept", &stage)
+            of("request-kept", &stage)
         };
         assert_eq!(found("https://app.example/cb?code=c&state=s1"), Pass);
         assert_eq!(found("https://app.example/cb?code=c&state=s2"), Fail);
         assert_eq!(found("https://app.example/cb?code=c"), Fail);
         assert_eq!(found("https://app.example/two?code=c&state=s1"), Fail);
+        let mut object = Stage::new();
+        object.authorize("request=x", "https://app.example/two?code=c&state=s1");
+        object.sent("redirect_uri", "https://app.example/cb");
+        object.sent("state", "s1");
+        object.sent("request", "x");
+        assert_eq!(of("request-kept", &object), Fail);
         let mut alone = Stage::new();
         alone.authorize("request_uri=urn", "https://app.example/cb?code=c");
-        assert_eq!(of("pushed-kept", &alone), Undecided);
+        assert_eq!(of("request-kept", &alone), Undecided);
     }
 
     #[test]

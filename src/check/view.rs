@@ -200,6 +200,9 @@ impl<'s> View<'s> {
         let authorization = self.outcomes.iter().find(|outcome| {
             outcome.verb == Verb::Authorize && outcome.field("code") == Some(code)
         })?;
+        if authorization.sent_param("request").is_some() {
+            return authorization.sent_param(name).map(str::to_owned);
+        }
         // Of a request by reference only what was pushed counts (RFC 9126 §4).
         let pushed = authorization.sent_param("request_uri").and_then(|uri| {
             self.outcomes.iter().find(|outcome| {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::draft::{Draft, Encoding, Param};
 use super::scene::Act;
-use super::{Answer, How, Outcome, Scene, push};
+use super::{Answer, How, Outcome, Scene, push, signed};
 use crate::login::Browser;
 use crate::login::{End, Visit, Walk, Will, follow, from_another_site};
 use crate::suite::model::{Expect, User, Verb};
@@ -109,6 +109,12 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
         .arrange(&given, &names)
         .and_then(|()| draft.apply(act.change, &names))
         .map_err(Answer::NotApplicable)?;
+    let signed = signed::wanted(&draft);
+    // What was asked for is read off the parameters, wherever they travel.
+    let asked = draft.clone();
+    if signed {
+        signed::pack(scene, act, &client, &mut draft)?;
+    }
     let mut pushed = pushed(scene, &draft).cloned();
     if pushed.is_none() && !direct && scene.world.pushes() && draft.get("request").is_none() {
         let mut outcome = push::send(scene, act, &client, &draft, None).await?;
@@ -123,7 +129,8 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
         );
         pushed = Some(outcome);
     }
-    let mut outcome = go(scene, act, &client, draft, pushed.as_ref()).await;
+    let inside = signed.then_some(&asked);
+    let mut outcome = go(scene, act, &client, draft, inside, pushed.as_ref()).await;
     outcome.resource = resource.map(|resource| resource.name.clone());
     let of_push = pushed.as_ref().and_then(|pushed| pushed.field("verifier"));
     let verifier = of_push.map_or(verifier, str::to_owned);
@@ -161,19 +168,22 @@ fn possible(login: &Login, user: User) -> Result<(), String> {
     }
 }
 
-/// Lets the user follow the drafted request, and what was pushed before it, and reads where it ends.
+/// Lets the user follow the drafted request and reads where it ends. `inside` are the parameters of
+/// its request object, `pushed` is the push it refers to.
 async fn go(
     scene: &mut Scene<'_>,
     act: &Act<'_>,
     client: &Client,
     draft: Draft,
+    inside: Option<&Draft>,
     pushed: Option<&Outcome>,
 ) -> Outcome {
     let mut asked = draft.all("redirect_uri");
-    let sent = draft.sent();
+    let mut sent = inside.map(Draft::sent).unwrap_or_default();
+    sent.extend(draft.sent());
     let of = |name: &str| match pushed {
         Some(pushed) => pushed.sent_param(name).map(str::to_owned),
-        None => draft.get(name),
+        None => inside.unwrap_or(&draft).get(name),
     };
     if let Some(uri) = of("redirect_uri").filter(|uri| !asked.contains(uri)) {
         asked.insert(0, uri);

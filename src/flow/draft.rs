@@ -70,6 +70,8 @@ pub struct Draft {
     pub headers: Vec<(String, String)>,
     /// Parameters moved to the query of a POST.
     pub query: Vec<(String, Param)>,
+    /// Parameters that stay outside of a request object.
+    pub outside: Vec<(String, Param)>,
     /// Body parameters added after client authentication.
     pub body_extra: Vec<(String, Param)>,
     /// The whole body, when set.
@@ -104,6 +106,7 @@ impl Draft {
             credential: None,
             headers: Vec::new(),
             query: Vec::new(),
+            outside: Vec::new(),
             body_extra: Vec::new(),
             body: None,
             content_type: None,
@@ -220,7 +223,7 @@ impl Draft {
             "@body" => self.body = Some(text()),
             "@accept" => self.headers.push(("Accept".into(), text())),
             "@auth" => self.choose_auth(&text())?,
-            "@interval" | "@guesses" => {
+            "@interval" | "@guesses" | "@request" | "@status" | "@location" | "@size" => {
                 self.options.retain(|(known, _)| known != name);
                 self.options.push((name.to_owned(), text()));
             }
@@ -235,6 +238,10 @@ impl Draft {
                     self.remove(parameter);
                     for value in values {
                         self.query.push((parameter.to_owned(), value));
+                    }
+                } else if let Some(parameter) = name.strip_prefix("@outside.") {
+                    for value in values {
+                        self.outside.push((parameter.to_owned(), value));
                     }
                 } else if let Some(parameter) = name.strip_prefix("@body.") {
                     for value in values {

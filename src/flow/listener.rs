@@ -1,9 +1,10 @@
 //! Our own listener on loopback: what the server fetches from it is evidence.
 //!
-//! It serves the harness's key set and redirects, and counts every path asked for. "No hit" means
+//! It serves the harness's key set, what a case has published, and redirects, and counts every path asked for. "No hit" means
 //! something only after a positive hit on the same listener.
 
-use std::sync::{Arc, Mutex};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -16,7 +17,47 @@ pub struct Listener {
     v6: Option<String>,
     alias: Option<String>,
     hits: Arc<Mutex<Vec<String>>>,
+    pages: Pages,
     tasks: Vec<JoinHandle<()>>,
+}
+
+/// What is published, by path.
+type Pages = Arc<Mutex<HashMap<String, Page>>>;
+
+/// Something a case publishes.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// The status; 200 when none is given.
+    pub status: Option<u16>,
+    /// The `Content-Type`; without one there is no such header.
+    pub content_type: Option<String>,
+    /// Where it redirects to.
+    pub location: Option<String>,
+    /// The body.
+    pub body: String,
+}
+
+impl Page {
+    fn answer(&self) -> String {
+        let mut head = format!("HTTP/1.1 {} Published\r\n", self.status.unwrap_or(200));
+        for (name, value) in [
+            ("Content-Type", &self.content_type),
+            ("Location", &self.location),
+        ] {
+            if let Some(value) = value {
+                head.push_str(&format!("{name}: {value}\r\n"));
+            }
+        }
+        format!(
+            "{head}Content-Length: {}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n{}",
+            self.body.len(),
+            self.body
+        )
+    }
+}
+
+fn published(pages: &Pages) -> MutexGuard<'_, HashMap<String, Page>> {
+    pages.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Hits remembered; a server that hammers us gains nothing.
@@ -36,6 +77,7 @@ impl Listener {
             v6: None,
             alias: None,
             hits: Arc::clone(&hits),
+            pages: Pages::default(),
             tasks: Vec::new(),
         };
         let home = url.clone();
@@ -45,6 +87,7 @@ impl Listener {
             jwks.clone(),
             home.clone(),
             Arc::clone(&hits),
+            Arc::clone(&listener.pages),
         ));
         for (address, slot) in [
             ("[::1]:0", &mut listener.v6),
@@ -61,6 +104,7 @@ impl Listener {
                 jwks.clone(),
                 home.clone(),
                 Arc::clone(&hits),
+                Arc::clone(&listener.pages),
             ));
         }
         Ok(listener)
@@ -72,11 +116,22 @@ impl Listener {
         let (base, path) = match name {
             "url" => return Some(self.url.clone()),
             "canary" | "redirect" | "jwks" => (&self.url, name),
+            "canary_userinfo" => {
+                let rest = self.url.strip_prefix("http://")?;
+                return Some(format!("http://user@{rest}/canary/{scene}"));
+            }
             "canary_v6" => (self.v6.as_ref()?, "canary"),
             "canary_alias" => (self.alias.as_ref()?, "canary"),
             _ => return None,
         };
         Some(format!("{base}/{path}/{scene}"))
+    }
+
+    /// Serves a page at a URL of the listener, in place of what was there.
+    pub fn publish(&self, url: &str, page: Page) {
+        let path = url.strip_prefix(&self.url).unwrap_or(url);
+        let path = path.split(['?', '#']).next().unwrap_or_default();
+        published(&self.pages).insert(path.to_owned(), page);
     }
 
     /// The authority of the listener, for the allow-list.
@@ -111,11 +166,12 @@ fn serve(
     jwks: String,
     home: String,
     hits: Arc<Mutex<Vec<String>>>,
+    pages: Pages,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = socket.accept().await {
-            let (url, jwks, home, hits) =
-                (url.clone(), jwks.clone(), home.clone(), Arc::clone(&hits));
+            let (url, jwks, home) = (url.clone(), jwks.clone(), home.clone());
+            let (hits, pages) = (Arc::clone(&hits), Arc::clone(&pages));
             tokio::spawn(async move {
                 let mut bytes = vec![0_u8; 8192];
                 let read = tokio::time::timeout(Duration::from_secs(2), stream.read(&mut bytes));
@@ -132,7 +188,12 @@ fn serve(
                 {
                     hits.push(format!("{url}{path}"));
                 }
-                let answer = if path.starts_with("/jwks") {
+                let page = published(&pages)
+                    .get(path.split('?').next().unwrap_or_default())
+                    .map(Page::answer);
+                let answer = if let Some(page) = page {
+                    page
+                } else if path.starts_with("/jwks") {
                     format!(
                         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{jwks}",
                         jwks.len()

@@ -22,6 +22,7 @@ mod push;
 pub mod register;
 pub(crate) mod revoke;
 pub mod scene;
+mod signed;
 pub(crate) mod token;
 pub mod world;
 

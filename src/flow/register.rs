@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::answer::{document, json_fields, refusal};
 use super::draft::{Draft, Encoding, Param};
+use super::listener::Page;
 use super::scene::Act;
 use super::{Answer, Outcome, Scene, World};
 use crate::suite::model::Verb;
@@ -56,7 +57,67 @@ fn like(scene: &Scene<'_>, act: &Act<'_>) -> Client {
     })
 }
 
+/// Publishes a Client ID Metadata Document at our listener
+/// (draft-ietf-oauth-client-id-metadata-document-02 §4). Its URL is the client's identifier.
+fn publish(scene: &Scene<'_>, act: &Act<'_>) -> Result<Outcome, Answer> {
+    let world = scene.world;
+    let listener = world
+        .listener
+        .as_ref()
+        .ok_or_else(|| Answer::NotApplicable("there is no listener of ours".into()))?;
+    let like = like(scene, act);
+    let own = format!(
+        "{}/client/{}/{}",
+        listener.url(),
+        scene.id,
+        jose::random_token(6)
+    );
+    let mut draft = Draft::new("POST", &own, Encoding::Json);
+    for (name, value) in metadata(world, &like, &scene.id) {
+        draft.params.push((name, Param::Json(value)));
+    }
+    let names = scene.names(&like, (String::new(), String::new()));
+    let arranged = draft.arrange(&act.step.given, &names);
+    arranged.map_err(Answer::NotApplicable)?;
+    let url = draft.url.clone();
+    draft
+        .params
+        .insert(0, ("client_id".into(), Param::Text(url.clone())));
+    let members: Vec<String> = draft.params.iter().map(|(name, _)| name.clone()).collect();
+    draft
+        .apply(act.change, &names)
+        .map_err(Answer::NotApplicable)?;
+    let option = |name: &str| draft.option(name).map(str::to_owned);
+    let mut page = Page {
+        status: option("@status").and_then(|text| text.parse().ok()),
+        location: option("@location"),
+        ..Page::default()
+    };
+    let size = option("@size").and_then(|text| text.parse::<usize>().ok());
+    let mut outcome = Outcome::new(Verb::Register, &act.label, Answer::Success);
+    outcome.sent = draft.sent();
+    for name in members {
+        if let Some(value) = outcome.sent_param(&name).map(str::to_owned) {
+            outcome.fields.insert(name, value);
+        }
+    }
+    let request = draft.finish();
+    page.content_type = request.header("Content-Type").map(str::to_owned);
+    page.body = String::from_utf8_lossy(&request.body).into_owned();
+    if let Some(size) = size.filter(|size| *size > page.body.len()) {
+        // White space after the opening brace: the document stays what it is.
+        let more = " ".repeat(size - page.body.len());
+        page.body = page.body.replacen('{', &format!("{{{more}"), 1);
+    }
+    listener.publish(&url, page);
+    outcome.fields.insert("client_id".into(), url);
+    Ok(outcome)
+}
+
 pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outcome, Answer> {
+    if act.step.at.as_deref() == Some("document") {
+        return publish(scene, act);
+    }
     let world = scene.world;
     let endpoint = world
         .endpoints
@@ -69,9 +130,16 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
         draft.params.push((name, Param::Json(value)));
     }
     let names = scene.names(&like, (String::new(), String::new()));
+    let arranged = draft.arrange(&act.step.given, &names);
+    arranged.map_err(Answer::NotApplicable)?;
+    // A client that signs its requests registers its key (RFC 9101 §6.2).
+    let keyed = draft.get("jwks").is_some() || draft.get("jwks_uri").is_some();
+    if draft.get("request_object_signing_alg").is_some() && !keyed {
+        let keys = Param::Json(world.key.public_jwks());
+        draft.params.push(("jwks".into(), keys));
+    }
     draft
-        .arrange(&act.step.given, &names)
-        .and_then(|()| draft.apply(act.change, &names))
+        .apply(act.change, &names)
         .map_err(Answer::NotApplicable)?;
     let sent = draft.sent();
     let recorded = scene.send(draft.finish(), &act.label, "as").await;

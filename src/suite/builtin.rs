@@ -16,6 +16,8 @@ pub const SUITES: &[(&str, &str)] = suites![
     "suites/redirect.toml",
     "suites/pkce.toml",
     "suites/par.toml",
+    "suites/jar.toml",
+    "suites/cimd.toml",
     "suites/iss.toml",
     "suites/scope.toml",
     "suites/resource.toml",

@@ -154,6 +154,7 @@ impl Lint<'_> {
         }
         let placed = [
             Verb::Discover,
+            Verb::Register,
             Verb::Authorize,
             Verb::Grant,
             Verb::Call,
@@ -163,7 +164,7 @@ impl Lint<'_> {
         if !placed.contains(&verb) {
             refuse(
                 "at",
-                "only discover, authorize, grant, call, device and http go to a place",
+                "only discover, register, authorize, grant, call, device and http go to a place",
                 "remove it",
             );
         }
@@ -173,6 +174,7 @@ impl Lint<'_> {
         let known = match step.step.verb {
             Verb::Discover => words::DOCUMENTS,
             Verb::Http => words::ENDPOINTS,
+            Verb::Register => words::REGISTRATIONS,
             Verb::Device => words::DEVICE,
             _ => return,
         };
@@ -234,10 +236,11 @@ impl Lint<'_> {
 
     fn change(&self, step: &ReadStep, change: &ReadChange) {
         let verb = step.step.verb;
+        let signed = step.given.iter().any(|given| given.value == "@request");
         let has_credential = matches!(
             verb,
             Verb::Exchange | Verb::Refresh | Verb::Revoke | Verb::Introspect | Verb::Call
-        );
+        ) || (signed && verb == Verb::Authorize);
         if let Some(span) = &change.forge
             && !has_credential
         {
@@ -273,8 +276,14 @@ impl Lint<'_> {
 
     fn something_to_leave_out(&self, step: &ReadStep, name: &At<String>) {
         let sent = sent_by_itself(step.step.verb);
+        let of_document =
+            step.step.verb == Verb::Register && step.step.at.is_some() && name.value == "client_id";
         let given = step.given.iter().any(|given| given.value == name.value);
-        if given || name.value.starts_with('@') || sent.contains(&name.value.as_str()) {
+        if of_document
+            || given
+            || name.value.starts_with('@')
+            || sent.contains(&name.value.as_str())
+        {
             return;
         }
         self.error(

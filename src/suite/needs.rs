@@ -92,7 +92,10 @@ impl Lint<'_> {
             if step.broken {
                 continue;
             }
-            if let Some(need) = need_of_verb(step) {
+            if is_document(step) {
+                add("cimd", step.place("at"));
+                add("listener", step.place("at"));
+            } else if let Some(need) = need_of_verb(step) {
                 add(need, step.place("do"));
             }
             if step.step.asks_for_itself() {
@@ -121,13 +124,19 @@ impl Lint<'_> {
                 }
             }
             for (variant, change) in self.changes(step) {
-                self.uses_of_change(variant, change, &mut uses);
+                self.uses_of_change(step.step.verb, variant, change, &mut uses);
             }
         }
         uses
     }
 
-    fn uses_of_change(&self, variant: Option<usize>, change: &ReadChange, uses: &mut Vec<Use>) {
+    fn uses_of_change(
+        &self,
+        verb: Verb,
+        variant: Option<usize>,
+        change: &ReadChange,
+        uses: &mut Vec<Use>,
+    ) {
         let mut add = |need: &str, span: &Span| {
             uses.push(Use {
                 need: need.to_owned(),
@@ -148,7 +157,13 @@ impl Lint<'_> {
         if let (Some(forge), Some(span)) = (&change.change.forge, &change.forge)
             && forge.contains('.')
         {
-            add("jwt", span);
+            // What is forged at the authorization endpoint is a request object.
+            let forged = if verb == Verb::Authorize {
+                "jar"
+            } else {
+                "jwt"
+            };
+            add(forged, span);
             if forge.starts_with("signed.") {
                 add("issuer_key", span);
             }
@@ -219,6 +234,11 @@ impl Lint<'_> {
         }
         needs.into_iter().map(str::to_owned).collect()
     }
+}
+
+/// A registration that is a document of ours, to be fetched.
+fn is_document(step: &ReadStep) -> bool {
+    step.step.verb == Verb::Register && step.step.at.is_some()
 }
 
 fn need_of_verb(step: &ReadStep) -> Option<&'static str> {

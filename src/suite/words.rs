@@ -131,6 +131,9 @@ pub const ENDPOINTS: &[&str] = &[
     "resource",
 ];
 
+/// What a `register` step may name with `at`: a document of ours in place of a registration.
+pub const REGISTRATIONS: &[&str] = &["document"];
+
 /// Documents a `discover` step may name with `at`.
 pub const DOCUMENTS: &[&str] = &["as", "openid", "resource"];
 
@@ -150,9 +153,14 @@ pub const PSEUDO: &[&str] = &[
     "@interval",
     "@guesses",
     "@direct",
+    "@request",
+    "@status",
+    "@location",
+    "@size",
     "@header.",
     "@query.",
     "@body.",
+    "@outside.",
 ];
 
 /// Values of `@auth`.
@@ -228,6 +236,7 @@ pub const BUILTINS: &[(&str, Fields)] = &[
             "redirect",
             "canary_v6",
             "canary_alias",
+            "canary_userinfo",
             "jwks",
         ]),
     ),

@@ -13,8 +13,9 @@ use serde_json::Value;
 use crate::{
     AgnicFault, App, Fault, HightopFault,
     answer::{Target, error_redirect, success},
+    cimd,
     http::{self, Params},
-    interaction, pages, par, pkce, rar, redirect,
+    interaction, jar, pages, par, pkce, rar, redirect,
     rights::{read_resources, read_scopes},
     state::{Client, Session},
 };
@@ -130,9 +131,24 @@ async fn handle(
     {
         params.keep_last();
     }
-    let (mut params, pushed) = match par::resolve(app, params) {
+    let (params, pushed) = match par::resolve(app, params) {
         Ok(found) => found,
         Err(page) => return page,
+    };
+    if pushed.is_none()
+        && app.face.knows_documents()
+        && let Some(id) = params.get("client_id").filter(|id| cimd::is_url(id))
+        && let Err(why) = cimd::discover(app, id).await
+    {
+        let what = format!("The client cannot be known: {why}.");
+        return pages::refusal(app, StatusCode::BAD_REQUEST, &what);
+    }
+    let mut params = match jar::open(app, params).await {
+        Ok(params) => params,
+        Err(why) => {
+            let what = format!("The request object is not valid: {why} (invalid_request_object).");
+            return pages::refusal(app, StatusCode::BAD_REQUEST, &what);
+        }
     };
     let session = interaction::session(app, headers);
     let user = session.as_ref().and_then(|(_, session)| session.user);
@@ -304,7 +320,8 @@ fn redirect_uri(
         }
     };
     let unchecked = (app.broken(Fault::RedirectUncheckedNoSession) && !has_session)
-        || (pushed && app.broken(Fault::ParRedirectUnchecked));
+        || (pushed && app.broken(Fault::ParRedirectUnchecked))
+        || client.any_redirect_uri;
     let trusted = unchecked || redirect::allowed(app, client, checked);
     let late = [
         Fault::RedirectCheckedLast,

@@ -62,6 +62,7 @@ const KNOWN: &[&str] = &[
     "software_version",
     "software_statement",
     "require_pushed_authorization_requests",
+    "request_object_signing_alg",
     "application_type",
     "client_id",
     "client_secret",
@@ -240,6 +241,7 @@ pub(crate) fn checked(
         "software_id",
         "software_version",
         "require_pushed_authorization_requests",
+        "request_object_signing_alg",
     ] {
         if let Some(value) = members.get(name).filter(|value| !value.is_null()) {
             metadata.insert(name.into(), value.clone());

@@ -177,6 +177,18 @@ impl Rules {
     };
 }
 
+impl FaceData {
+    /// Whether requests may be signed (RFC 9101): where they may be pushed.
+    pub(crate) fn speaks_jar(&self) -> bool {
+        self.paths.push.is_some()
+    }
+
+    /// Whether a client_id may be the URL of a metadata document: on a face of our own, of no published service.
+    pub(crate) fn knows_documents(&self) -> bool {
+        self.service.is_none()
+    }
+}
+
 /// Everything that makes a face.
 pub(crate) struct FaceData {
     pub name: &'static str,

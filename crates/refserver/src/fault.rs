@@ -350,6 +350,31 @@ faults! {
     ParByGet "par-by-get" ["par.method"] "Requests can be pushed by GET, so they end up in logs.";
     ParGuessable "par-guessable" ["par.request-uri-quality"] "The references of pushed requests count up.";
 
+    // Signed request objects.
+    JarUnverified "jar-unverified" ["jar.signature"] "Request objects are decoded, not verified.";
+    JarAlgNone "jar-alg-none" ["jar.signature"] "A request object with alg none is taken for signed.";
+    JarEmbeddedKey "jar-embedded-key" ["jar.signature"] "The key in the header of a request object is trusted.";
+    JarClientUnchecked "jar-client-unchecked" ["jar.claims"] "client_id within a request object may be another than beside it.";
+    JarClaimsUnchecked "jar-claims-unchecked" ["jar.claims"] "exp and aud of a request object are not looked at.";
+    JarMerged "jar-merged" ["jar.outside-params-ignored"] "Parameters beside a request object replace those within.";
+    JarRequestUriFetched "jar-request-uri-fetched" ["jar.request-uri-ssrf"] "Whatever request_uri names is fetched.";
+
+    // Client ID metadata documents.
+    CimdTokenUnknown "cimd-token-unknown" ["cimd.advertised-works", "cimd.auth-enforced"] "The token endpoint does not know clients that are documents.";
+    CimdIdUnchecked "cimd-id-unchecked" ["cimd.client-id-match"] "client_id in a client's document may be another than its URL.";
+    CimdRedirectUnchecked "cimd-redirect-unchecked" ["cimd.redirect-registered"] "The redirect URIs in a client's document are not compared.";
+    CimdUrlUnchecked "cimd-url-unchecked" ["cimd.url-rules"] "Any URL is a client identifier, with user information, a fragment or dot segments too.";
+    CimdRedirected "cimd-redirected" ["cimd.fetch-rules"] "Redirects are followed on the way to a client's document.";
+    CimdStatusIgnored "cimd-status-ignored" ["cimd.fetch-rules"] "A client's document counts whatever the status it comes with.";
+    CimdSizeUnlimited "cimd-size-unlimited" ["cimd.fetch-rules-size"] "A client's document may be of any size.";
+    CimdErrorsCached "cimd-errors-cached" ["cimd.errors-not-cached"] "A client whose document was bad once stays unknown.";
+    CimdSecretAccepted "cimd-secret-accepted" ["cimd.secret-rules"] "A document that speaks of a shared secret is read as that of a public client.";
+    CimdAuthUnenforced "cimd-auth-unenforced" ["cimd.auth-enforced"] "A client whose document says private_key_jwt need not authenticate.";
+    CimdSpecialUse "cimd-special-use" ["cimd.ssrf"] "Client documents are fetched from special-use addresses.";
+    CimdLogoFetched "cimd-logo-fetched" ["cimd.ssrf-nested"] "logo_uri and jwks_uri of a client's document are fetched with it, wherever they point.";
+    CimdHostHidden "cimd-host-hidden" ["cimd.consent-hostname"] "The consent page does not say where the user will be sent.";
+    CimdLocalUnwarned "cimd-local-unwarned" ["cimd.consent-localhost"] "The consent page does not warn of a client that is any program on the machine.";
+
     // Resource servers.
     RsAudienceA "rs-audience-a" ["rs.cross-audience"] "Resource server a does not look at the audience.";
     RsAudienceB "rs-audience-b" ["rs.cross-audience"] "Resource server b does not look at the audience.";

@@ -1,4 +1,5 @@
-//! The one thing this server fetches: a client's `jwks_uri`, when an assertion of that client has to be verified, and never before.
+//! What this server fetches: a client's `jwks_uri`, when something of that client has to be verified, and never before; and the document
+//! behind a client_id that is a URL.
 //!
 //! Allowed is plain http to 127.0.0.1 with a port, the exemption for development this server declares. Everything else is refused: other loopback
 //! addresses, `localhost`, private and link-local ones, and https too, since this server carries no TLS. Faults widen this, but never beyond
@@ -49,14 +50,55 @@ pub(crate) async fn registered(app: &App, url: &str) -> Result<Vec<u8>, Refused>
         app.broken(Fault::FetchRedirects),
     )
     .await
+    .map_err(Failure::words)
+}
+
+/// The most that is read of a Client ID Metadata Document (draft-ietf-oauth-client-id-metadata-document-02 §8.7).
+const MAX_DOCUMENT: usize = 5 * 1024;
+
+/// Fetches a Client ID Metadata Document, by the same rules and its own.
+pub(crate) async fn document(app: &App, url: &str) -> Result<Vec<u8>, Refused> {
+    let anywhere = app.broken(Fault::CimdSpecialUse);
+    let redirects = app.broken(Fault::CimdRedirected);
+    let answer = follow(url, anywhere, redirects).await;
+    let body = match answer {
+        Err(Failure::Status(body)) if app.broken(Fault::CimdStatusIgnored) => body,
+        other => other.map_err(Failure::words)?,
+    };
+    if body.len() > MAX_DOCUMENT && !app.broken(Fault::CimdSizeUnlimited) {
+        return Err("the document is bigger than 5 KB");
+    }
+    Ok(body)
+}
+
+/// Why a fetch failed.
+enum Failure {
+    Refused(Refused),
+    /// An answer that is not 200, with its body.
+    Status(Vec<u8>),
+}
+
+impl Failure {
+    fn words(self) -> Refused {
+        match self {
+            Failure::Refused(why) => why,
+            Failure::Status(_) => "the answer's status is not 200",
+        }
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(why: Refused) -> Failure {
+        Failure::Refused(why)
+    }
 }
 
 /// Fetches without asking any rule, the way the faults do.
 pub(crate) async fn carelessly(url: &str) -> Result<Vec<u8>, Refused> {
-    follow(url, true, true).await
+    follow(url, true, true).await.map_err(Failure::words)
 }
 
-async fn follow(url: &str, anywhere: bool, redirects: bool) -> Result<Vec<u8>, Refused> {
+async fn follow(url: &str, anywhere: bool, redirects: bool) -> Result<Vec<u8>, Failure> {
     let mut url = Url::parse(url).map_err(|_| "the URL is not valid")?;
     for hop in 0..4 {
         // A redirect that is followed at all leads anywhere: nobody looks again.
@@ -72,10 +114,10 @@ async fn follow(url: &str, anywhere: bool, redirects: bool) -> Result<Vec<u8>, R
                     .and_then(|location| url.join(&location).ok())
                     .ok_or("a redirect without a target")?;
             }
-            _ => return Err("the answer's status is not 200"),
+            _ => return Err(Failure::Status(body.to_vec())),
         }
     }
-    Err("too many redirects")
+    Err(Failure::Refused("too many redirects"))
 }
 
 /// HTTP/1.0, so that the answer ends with the connection and comes in one piece.

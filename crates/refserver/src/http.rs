@@ -105,6 +105,11 @@ impl Params {
         self.pairs.push((name.to_owned(), value.to_owned()));
     }
 
+    /// Adds a parameter.
+    pub fn push(&mut self, name: &str, value: &str) {
+        self.pairs.push((name.to_owned(), value.to_owned()));
+    }
+
     /// The parameters but for these.
     pub fn without(&self, names: &[&str]) -> Params {
         let mut kept = self.clone();

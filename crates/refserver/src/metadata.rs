@@ -72,6 +72,17 @@ fn document(app: &App, headers: &HeaderMap) -> Map<String, Value> {
             put(name, url(path).into());
         }
     }
+    if app.face.knows_documents() {
+        put("client_id_metadata_document_supported", true.into());
+    }
+    if app.face.speaks_jar() {
+        put("request_parameter_supported", true.into());
+        put("request_uri_parameter_supported", false.into());
+        put(
+            "request_object_signing_alg_values_supported",
+            algs.clone().into(),
+        );
+    }
     if !app.broken(AgnicFault::MetadataMember) {
         put("scopes_supported", scopes.into());
     }

@@ -199,12 +199,19 @@ pub(crate) fn consent(app: &App, id: &str, interaction: &Interaction) -> Respons
     let host = wire::redirect_uri::Parts::split(&request.redirect_uri)
         .host
         .unwrap_or_default();
+    let on_this_machine = |uri: &String| {
+        let host = wire::redirect_uri::Parts::split(uri).host;
+        matches!(host, Some("localhost" | "127.0.0.1" | "[::1]"))
+    };
+    let local = request.client.redirect_uris.iter().all(on_this_machine)
+        && !app.broken(Fault::CimdLocalUnwarned);
     let what = html! {
         p {
             strong { (text(app, Fault::DcrNameUnescaped, title)) } " (" code { (request.client.id) } ") asks for access as " strong { (user) } "."
         }
         @if request.device.is_some() { p { "The device in your hands will be connected. Did you start this?" } }
-        @else { p { "You will be sent to " code { (host) } "." } }
+        @else if !app.broken(Fault::CimdHostHidden) { p { "You will be sent to " code { (host) } "." } }
+        @if local { p role="alert" { "Any program on this computer can pretend to be this application. Go on only if you have started it yourself." } }
         h2 { "Scopes" }
         ul {
             @for scope in &request.scopes {

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::{
     App, Fault, authorize, client_auth,
     http::{self, Params},
-    issue, pages,
+    issue, jar, pages,
     state::{Client, Db, now_ms},
     token,
 };
@@ -73,6 +73,10 @@ async fn push(app: &App, headers: &HeaderMap, params: &Params) -> Response {
         "client_assertion_type",
         "request_uri",
     ]);
+    let params = match jar::open(app, params).await {
+        Ok(params) => params,
+        Err(why) => return bad("invalid_request_object", why),
+    };
     if let Err((error, what)) = authorize::examine(app, &client, &params) {
         return bad(error, &what);
     }

@@ -88,6 +88,8 @@ pub(crate) struct Db {
     pub sessions: HashMap<String, Session>,
     pub interactions: HashMap<String, Interaction>,
     pub grants: HashMap<u64, Grant>,
+    /// Client Identifier URLs whose document was bad; by fault only.
+    pub bad_documents: std::collections::HashSet<String>,
     /// Pushed requests by their reference.
     pub pushed: HashMap<String, crate::par::Pushed>,
     pub codes: HashMap<String, Code>,
@@ -124,6 +126,8 @@ pub(crate) struct Client {
     pub pkce_optional: bool,
     /// `require_pushed_authorization_requests` (RFC 9126 §6).
     pub push_required: bool,
+    /// By fault only: its redirect URIs are not compared.
+    pub any_redirect_uri: bool,
     pub brief: bool,
     /// How long its access tokens live, in seconds, if not as long as others.
     pub access: Option<u64>,

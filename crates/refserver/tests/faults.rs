@@ -13,7 +13,7 @@ mod support;
 use oauthspec_refserver::Fault;
 use probe::{
     authorization, device, documents, pushed, redirect_uri, registration, resource_server,
-    revocation, token_endpoint,
+    revocation, signed, token_endpoint,
 };
 use support::{Browser, Target, start};
 
@@ -42,6 +42,9 @@ async fn shows(t: &Target, fault: Fault) -> Option<bool> {
     }
     if let Some(shown) = pushed::shows(t, fault).await {
         return Some(shown);
+    }
+    if fault.name().starts_with("jar-") || fault.name().starts_with("cimd-") {
+        return signed::shows(t, fault).await;
     }
     registration::shows(t, fault).await
 }

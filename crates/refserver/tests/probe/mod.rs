@@ -10,4 +10,5 @@ pub mod redirect_uri;
 pub mod registration;
 pub mod resource_server;
 pub mod revocation;
+pub mod signed;
 pub mod token_endpoint;
