@@ -417,14 +417,16 @@ async fn behave(
         User::Second => world.target.user("b"),
         _ => world.target.user("a").or(world.target.users.first()),
     };
-    // Logins through a shared session go one after the other: the first one is still logging in.
+    // Logins through a shared session go one after the other: the first one is still logging in. So do those of a
+    // returning user, who may come back to it and, logging in again, replace it.
+    let returns = act.user == User::Returning;
     let mut sessions = None;
-    if login.share_session && is_ordinary(act) {
+    if login.share_session && (returns || is_ordinary(act)) {
         sessions = Some(world.sessions.lock().await);
     }
     let browser = match (act.user, &scene.browser, &mut sessions) {
         (User::Returning, Some(browser), _) => Arc::clone(browser),
-        (_, _, Some(sessions)) => {
+        (_, _, Some(sessions)) if !returns => {
             let name = person.map(|person| person.name.clone()).unwrap_or_default();
             Arc::clone(sessions.entry(name).or_default())
         }

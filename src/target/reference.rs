@@ -161,6 +161,9 @@ fn login(facts: &Facts) -> Login {
         ..LoginStep::default()
     });
     let approval = LoginStep {
+        fill: (facts.approval.iter())
+            .map(|(field, own)| (field.clone(), format!("$user.{own}")))
+            .collect(),
         press: Some("Approve".into()),
         deny: Some("Deny".into()),
         ..LoginStep::default()

@@ -7,6 +7,7 @@
     reason = "a test may stop at the first thing that is not as it should be"
 )]
 
+mod agnicpay;
 mod bad_input;
 mod command_line;
 mod fuzzing;

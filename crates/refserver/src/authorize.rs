@@ -13,11 +13,11 @@ use serde_json::Value;
 use crate::{
     AgnicFault, App, Fault, HightopFault,
     answer::{Target, error_redirect, success},
-    cimd,
+    approval, cimd,
     http::{self, Params},
     interaction, jar, pages, par, pkce, rar, redirect,
     rights::{read_resources, read_scopes},
-    state::{Client, Session},
+    state::Client,
 };
 
 /// A request that may be put to the user.
@@ -41,6 +41,8 @@ pub(crate) struct Request {
     pub fragment: bool,
     /// The subject a parameter has chosen; by fault only.
     pub chosen: Option<String>,
+    /// What may be spent, once that is known.
+    pub limits: Option<approval::Limits>,
     /// The agent it is for, once that is known.
     pub agent: Option<String>,
     /// What is wrong with it and was not told before login; by fault only.
@@ -466,6 +468,7 @@ fn validate(
         fragment,
         chosen: chosen_subject(app, params),
         agent: None,
+        limits: None,
         late: None,
         pushed,
     })
@@ -560,11 +563,16 @@ fn chosen_subject(app: &App, params: &Params) -> Option<String> {
 fn proceed(
     app: &Arc<App>,
     headers: &HeaderMap,
-    request: Request,
+    mut request: Request,
     params: &Params,
     session: Option<(String, crate::state::Session)>,
     status: StatusCode,
 ) -> Response {
+    let remembered = approval::remembered(
+        app,
+        &mut request,
+        session.as_ref().map(|(_, session)| session),
+    );
     let target = Target {
         uri: &request.redirect_uri,
         state: request.state.as_deref(),
@@ -574,7 +582,6 @@ fn proceed(
     if app.broken(Fault::CodeWithoutUser) {
         return success(app, &request, 0, status);
     }
-    let remembered = remembered(app, &request, session.as_ref().map(|(_, session)| session));
     let asks = |word: &str| request.prompt.iter().any(|own| own == word);
     if asks("none") && !(user.is_none() && app.broken(AgnicFault::NonePage)) {
         return match user {
@@ -619,7 +626,7 @@ fn proceed(
     {
         let mut approved = session.approved.iter();
         let silently = (app.broken(Fault::AutoApprove)
-            && approved.any(|(client, _)| *client == request.client.id))
+            && approved.any(|approval| approval.client == request.client.id))
             || (app.broken(Fault::ConsentForAnyClient) && !session.approved.is_empty());
         if silently {
             return success(app, &request, user, status);
@@ -634,14 +641,4 @@ fn proceed(
         session.map(|(id, _)| id),
         status,
     )
-}
-
-/// Whether this person has approved this client for these scopes before, where a face remembers that.
-fn remembered(app: &App, request: &Request, session: Option<&Session>) -> bool {
-    let covers = |(client, scopes): &(String, Vec<String>)| {
-        *client == request.client.id && request.scopes.iter().all(|one| scopes.contains(one))
-    };
-    app.face.rules.consent_remembered
-        && !app.broken(AgnicFault::ConsentForgotten)
-        && session.is_some_and(|session| session.approved.iter().any(covers))
 }

@@ -11,6 +11,8 @@ use crate::{
 /// Whose token it is and what it may do.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bearer {
+    /// The grant it came out of, where that is known.
+    pub grant: Option<u64>,
     pub sub: String,
     pub scopes: Vec<String>,
     pub details: Vec<Value>,
@@ -91,6 +93,7 @@ fn opaque(app: &App, name: &str, id: &str, token: &str) -> Option<Bearer> {
     let alive = (!access.revoked && db.grant_alive(access.grant)) || app.broken(Fault::RsRevoked);
     let fresh = access.expires > now() || app.broken(Fault::RsExpired);
     (alive && fresh && audience_fits(app, name, id, &access.audience)).then(|| Bearer {
+        grant: Some(access.grant),
         sub: access.sub.clone(),
         scopes: access.scopes.clone(),
         details: access.details.clone(),
@@ -162,6 +165,7 @@ async fn jwt(app: &App, name: &str, id: &str, text: &str) -> Option<Bearer> {
     }
     let grant = app.db().access.get(jti).map(|access| access.grant);
     Some(Bearer {
+        grant,
         sub: token.claim_str("sub")?.to_owned(),
         scopes: token
             .claim_str("scope")

@@ -13,6 +13,7 @@ use jose::random_token;
 use crate::{
     App, Fault, HightopFault,
     answer::{self, Target},
+    approval::{Approval, Limits},
     authorize::Request,
     device,
     face::{FieldKind, LoginPage},
@@ -318,7 +319,7 @@ fn decide(
     look_only: bool,
 ) -> Result<(Interaction, bool), Response> {
     let mut db = app.db();
-    let Some(interaction) = find(app, &db, headers, id) else {
+    let Some(mut interaction) = find(app, &db, headers, id) else {
         drop(db);
         return Err(gone(app));
     };
@@ -362,6 +363,17 @@ fn decide(
             ));
         }
     };
+    if app.face.rules.limits && approved {
+        interaction.request.limits = Limits::read(app, params);
+        if interaction.request.limits.is_none() {
+            drop(db);
+            return Err(pages::refusal(
+                app,
+                StatusCode::BAD_REQUEST,
+                "Every spending limit must be an amount.",
+            ));
+        }
+    }
     if !look_only {
         if let Some(stored) = db.interactions.get_mut(id) {
             stored.phase = if approved {
@@ -372,9 +384,11 @@ fn decide(
         }
         if approved && let Some(session) = db.sessions.get_mut(&interaction.session) {
             let request = &interaction.request;
-            session
-                .approved
-                .push((request.client.id.clone(), request.scopes.clone()));
+            session.approved.push(Approval {
+                client: request.client.id.clone(),
+                scopes: request.scopes.clone(),
+                limits: request.limits.clone(),
+            });
         }
     }
     Ok((interaction, approved))

@@ -47,6 +47,7 @@ pub(crate) fn open_grant(app: &App, db: &mut Db, request: &Request, user: usize)
         user: Some(user),
         sub: request.chosen.clone().unwrap_or(own),
         agent: request.agent.clone(),
+        limits: request.limits.clone(),
         scopes: request.scopes.clone(),
         resources,
         details: request.details.clone(),

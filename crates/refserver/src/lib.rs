@@ -38,6 +38,7 @@ use jose::random_token;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
 mod answer;
+mod approval;
 mod authorize;
 mod bearer;
 mod cimd;
@@ -134,6 +135,8 @@ pub struct Facts {
     pub pages: Vec<PageFact>,
     /// Whether the pages work with JavaScript only.
     pub script: bool,
+    /// Fields of the approval page, and the user's fields that go there.
+    pub approval: Vec<(String, String)>,
     /// Cases that the service departs from by its documentation: id (or glob) and reason.
     pub departures: Vec<(String, String)>,
 }
@@ -362,6 +365,11 @@ fn set_up(face: &'static FaceData, origin: &str) -> (Facts, Vec<Client>, Vec<Age
                     };
                     (field.name.to_owned(), value)
                 })
+                // What user a allows per transaction; user b allows nothing.
+                .chain((face.rules.limits).then(|| {
+                    let limit = if user == 0 { "1" } else { "0" };
+                    ("limit".to_owned(), limit.to_owned())
+                }))
                 .collect(),
         })
         .collect();
@@ -419,6 +427,10 @@ fn set_up(face: &'static FaceData, origin: &str) -> (Facts, Vec<Client>, Vec<Age
             }))
             .collect(),
         script: face.rules.script,
+        approval: (face.rules.limits)
+            .then(|| ("limit_transaction".to_owned(), "limit".to_owned()))
+            .into_iter()
+            .collect(),
         departures: (face.departures.iter())
             .map(|(case, why)| ((*case).to_owned(), (*why).to_owned()))
             .collect(),

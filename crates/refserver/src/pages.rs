@@ -172,15 +172,17 @@ pub(crate) fn device_decided(app: &App, approved: bool) -> Response {
 }
 
 /// What the person allows to be spent, and where.
-fn limits() -> Markup {
+fn limits(app: &App) -> Markup {
     html! {
         h2 { "Spending limits, in USDC" }
         label { "Per transaction " input type="number" name="limit_transaction" min="0" value="1"; }
-        label { "Daily " input type="number" name="limit_daily" min="0" value="5"; }
-        label { "Monthly " input type="number" name="limit_monthly" min="0" value="50"; }
-        h2 { "Networks" }
-        label { "Base " input type="checkbox" name="network_base" value="yes" checked; }
-        label { "Solana " input type="checkbox" name="network_solana" value="yes"; }
+        @if !app.broken(AgnicFault::LimitsUnasked) {
+            label { "Daily " input type="number" name="limit_daily" min="0" value="5"; }
+            label { "Monthly " input type="number" name="limit_monthly" min="0" value="50"; }
+            h2 { "Networks" }
+            label { "Base " input type="checkbox" name="network_base" value="yes" checked; }
+            label { "Solana " input type="checkbox" name="network_solana" value="yes"; }
+        }
     }
 }
 
@@ -235,7 +237,7 @@ pub(crate) fn consent(app: &App, id: &str, interaction: &Interaction) -> Respons
         @if !app.broken(Fault::ConsentUninformed) { (what) } @else { p { "An application asks for access." } }
         form method="post" action=(format!("{}/{id}", app.face.paths.consent)) {
             input type="hidden" name="csrf" value=(interaction.csrf);
-            @if app.face.rules.limits && !app.broken(AgnicFault::LimitsUnasked) { (limits()) }
+            @if app.face.rules.limits { (limits(app)) }
             button type="submit" name="decision" value="approve" { "Approve" }
             button type="submit" name="decision" value="deny" { "Deny" }
         }

@@ -11,7 +11,7 @@ use axum::{
 use serde_json::json;
 
 use crate::{
-    AgnicFault, App, Fault, HightopFault, bearer,
+    AgnicFault, App, Fault, HightopFault, approval, bearer,
     face::{ResourceData, Route},
     http::{self, Params},
     rar,
@@ -248,6 +248,14 @@ async fn guarded(
         let mut response = http::json_response(
             StatusCode::FORBIDDEN,
             &json!({"message": "The selected agent is not allowed to do this."}),
+        );
+        http::set(&mut response, header::CACHE_CONTROL, "no-store");
+        return response;
+    }
+    if route.scope == "payments:sign" && !approval::pay(app, bearer.grant) {
+        let mut response = http::json_response(
+            StatusCode::PAYMENT_REQUIRED,
+            &json!({"message": "The payment is above the limits of this grant."}),
         );
         http::set(&mut response, header::CACHE_CONTROL, "no-store");
         return response;

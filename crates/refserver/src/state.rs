@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     Fault, UserFact,
+    approval::{Approval, Limits},
     device::Device,
     face::{FaceData, FieldKind},
     pkce::Challenge,
@@ -154,8 +155,8 @@ impl Client {
 #[derive(Clone, Default)]
 pub(crate) struct Session {
     pub user: Option<usize>,
-    /// What this person has approved in this session: client and scopes.
-    pub approved: Vec<(String, Vec<String>)>,
+    /// What this person has approved in this session.
+    pub approved: Vec<Approval>,
     /// The hidden token of the page for user codes.
     pub csrf: String,
     /// User codes typed here that no device waits with.
@@ -195,6 +196,8 @@ pub(crate) struct Grant {
     pub sub: String,
     /// The agent that the user has chosen, where there are agents.
     pub agent: Option<String>,
+    /// What may be spent, where the approval says so.
+    pub limits: Option<Limits>,
     pub scopes: Vec<String>,
     pub resources: Vec<String>,
     pub details: Vec<Value>,

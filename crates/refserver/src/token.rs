@@ -563,6 +563,7 @@ fn direct_grant(
         user,
         sub,
         agent: None,
+        limits: None,
         scopes,
         resources,
         details: Vec::new(),

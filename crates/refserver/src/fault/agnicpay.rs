@@ -61,7 +61,8 @@ service_faults! {
         ConsentForgotten "agnic-consent-forgotten" ["agnic.prompt-consent-login", "agnic.prompt-none-approved"] "Nothing that was approved is remembered.";
         ConsentIgnored "agnic-prompt-consent-ignored" ["agnic.prompt-consent"] "prompt=consent is approved in silence.";
         LoginIgnored "agnic-prompt-login-ignored" ["agnic.prompt-login"] "prompt=login shows the approval without a login.";
-        LimitsUnasked "agnic-limits-unasked" ["agnic.limits-asked"] "The approval does not ask for spending limits.";
+        LimitsIgnored "agnic-limits-ignored" ["agnic.limits-held"] "A payment above the user's limit goes through.";
+        LimitsUnasked "agnic-limits-unasked" ["agnic.limits-asked"] "The approval asks for a limit per transaction only: days, months and networks are without limit.";
 
         // The API.
         TransactionsOwnHeader "agnic-transactions-own-header" ["agnic.bearer-endpoints"] "/api/transactions takes X-Agnic-Token only.";
