@@ -139,37 +139,82 @@ pub async fn run(
     say: &(dyn Fn(Progress) + Sync),
 ) -> std::io::Result<Outcome> {
     let mut outcome = Outcome::default();
+    let mut services: Vec<Option<&str>> = Vec::new();
     for face in Face::ALL {
-        if face.faults().is_empty() {
+        if !services.contains(&face.service()) {
+            services.push(face.service());
+        }
+    }
+    for service in services {
+        // Several faces may stand for the same cases, which are proved when one of them proves them.
+        let faces: Vec<Face> = (Face::ALL.iter().copied())
+            .filter(|face| face.service() == service && !face.faults().is_empty())
+            .collect();
+        let stated: Vec<Suite> = (suites.iter())
+            .filter(|suite| suite.profile.as_deref() == service)
+            .cloned()
+            .collect();
+        if stated.is_empty() {
             continue;
         }
-        let own: Vec<Fault> = (faults.iter().copied())
-            .filter(|fault| face.faults().contains(fault))
-            .collect();
-        face_part(*face, suites, &own, wide, say, &mut outcome).await?;
+        let mut reddened: BTreeSet<String> = BTreeSet::new();
+        let mut every = true;
+        for face in &faces {
+            let own: Vec<Fault> = (faults.iter().copied())
+                .filter(|fault| face.faults().contains(fault))
+                .collect();
+            every &= own.len() == face.faults().len();
+            let part = Part {
+                face: *face,
+                suites,
+                stated: &stated,
+                faults: &own,
+            };
+            face_part(&part, wide, say, &mut outcome, &mut reddened).await?;
+        }
+        let cases: Vec<&Case> = stated.iter().flat_map(|suite| &suite.cases).collect();
+        outcome.cases += cases.len();
+        // A selection of faults cannot prove every case.
+        for case in cases.into_iter().filter(|_| every && !faces.is_empty()) {
+            match (reddened.contains(&case.id), &case.without_fault) {
+                (true, _) => {}
+                (false, Some(reason)) => outcome.without_fault.push(Without {
+                    id: case.id.clone(),
+                    reason: reason.clone(),
+                }),
+                (false, None) => outcome.unproven.push(case.id.clone()),
+            }
+        }
     }
     Ok(outcome)
 }
 
+/// What is tried against one face.
+struct Part<'p> {
+    face: Face,
+    /// Everything that the clean server must pass.
+    suites: &'p [Suite],
+    /// What its faults must turn red.
+    stated: &'p [Suite],
+    faults: &'p [Fault],
+}
+
 /// The part of one face.
 async fn face_part(
-    face: Face,
-    suites: &[Suite],
-    faults: &[Fault],
+    part: &Part<'_>,
     wide: usize,
     say: &(dyn Fn(Progress) + Sync),
     outcome: &mut Outcome,
+    reddened: &mut BTreeSet<String>,
 ) -> std::io::Result<()> {
-    let stated: Vec<Suite> = (suites.iter())
-        .filter(|suite| suite.profile.as_deref() == face.service())
-        .cloned()
-        .collect();
-    if stated.is_empty() {
-        return Ok(());
-    }
+    let Part {
+        face,
+        suites,
+        stated,
+        faults,
+    } = *part;
     let cases: Vec<&Case> = stated.iter().flat_map(|suite| &suite.cases).collect();
     outcome.faults += faults.len();
-    outcome.cases += cases.len();
     let name = face.name();
     say(Progress::Stage(format!("the clean server ({name})")));
     let clean = against_reference(face, suites, &[]).await?;
@@ -188,7 +233,7 @@ async fn face_part(
     say(Progress::Stage(format!("{} faults ({name})", faults.len())));
     let mut results: Vec<(Fault, BTreeMap<String, CaseReport>)> = Vec::new();
     // Tasks, so that faults share all processors.
-    let shared: Arc<[Suite]> = stated.as_slice().into();
+    let shared: Arc<[Suite]> = stated.into();
     let mut running = stream::iter(faults.iter().copied())
         .map(|fault| {
             let suites = Arc::clone(&shared);
@@ -208,27 +253,13 @@ async fn face_part(
     }
     drop(running);
     results.sort_by_key(|(fault, _)| fault.name());
-    let mut reddened: BTreeSet<String> = BTreeSet::new();
     for (fault, reports) in &results {
-        weigh(*fault, reports, &clean, &cases, outcome, &mut reddened);
-    }
-    // A selection of faults cannot prove every case.
-    if faults.len() == face.faults().len() {
-        for case in &cases {
-            match (reddened.contains(&case.id), &case.without_fault) {
-                (true, _) => {}
-                (false, Some(reason)) => outcome.without_fault.push(Without {
-                    id: case.id.clone(),
-                    reason: reason.clone(),
-                }),
-                (false, None) => outcome.unproven.push(case.id.clone()),
-            }
-        }
+        weigh(*fault, reports, &clean, &cases, outcome, reddened);
     }
     say(Progress::Stage(format!(
         "three hosts that are not OAuth servers ({name})"
     )));
-    hosts(face, &stated, &mut outcome.hosts).await
+    hosts(face, stated, &mut outcome.hosts).await
 }
 
 /// Worse than on the clean server, and decided: a fail, or the warning of a SHOULD.
@@ -382,9 +413,9 @@ async fn pretended(face: Face, url: &str) -> std::io::Result<crate::target::mode
     .await?;
     let mut target = reference::target(server.facts());
     server.stop().await;
-    let old = target.issuer.clone();
-    let moved = |text: &str| text.replace(&old, url);
     for resource in &mut target.resources {
+        let old = resource.url.origin().ascii_serialization();
+        let moved = |text: &str| text.replace(&old, url);
         resource.id = resource.id.as_deref().map(moved);
         if let Ok(parsed) = moved(resource.url.as_str()).parse() {
             resource.url = parsed;

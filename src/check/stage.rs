@@ -27,7 +27,7 @@ pub struct Stage {
 
 /// What the named check finds in the step looked at: the last one, unless told otherwise.
 pub fn of(name: &str, stage: &Stage) -> Found {
-    let Some(Look::At(look)) = look(name) else {
+    let Some(Look::At(look) | Look::Subject(look)) = look(name) else {
         panic!("{name} is no check that only looks");
     };
     match look(&stage.view()) {

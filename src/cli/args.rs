@@ -430,4 +430,7 @@ pub struct ServeArgs {
     /// The port on 127.0.0.1; 0 takes a free one
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub port: u16,
+    /// With the face `alone`: the issuer on loopback that its resource servers trust
+    #[arg(long, value_name = "ISSUER")]
+    pub trust: Option<String>,
 }

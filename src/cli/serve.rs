@@ -19,7 +19,17 @@ pub(super) async fn serve(arguments: &ServeArgs) -> Result<Exit, Failure> {
         .map(|fault| target::fault(fault))
         .collect::<Result<Vec<_>, _>>()?;
     target::of_this_face(face, &faults)?;
-    let reference = Reference::start(face, faults, arguments.port)
+    let alone = face == refserver::Face::Alone;
+    if alone != arguments.trust.is_some() {
+        return Err(Failure::usage(match alone {
+            true => {
+                "the face `alone` trusts an issuer: name it, --trust http://127.0.0.1:9601".into()
+            }
+            false => "only the face `alone` trusts an issuer: leave --trust out".to_owned(),
+        }));
+    }
+    let trust = arguments.trust.clone();
+    let reference = Reference::trusting(face, faults, arguments.port, trust)
         .await
         .map_err(|error| {
             Failure::usage(format!(
@@ -28,10 +38,11 @@ pub(super) async fn serve(arguments: &ServeArgs) -> Result<Exit, Failure> {
             ))
         })?;
     print::text(&describe(&reference.target, &arguments.faults))?;
-    print::note(&format!(
-        "listening on {} until Ctrl-C",
-        reference.target.issuer
-    ));
+    let place = match reference.target.resources.first() {
+        Some(resource) if alone => resource.url.origin().ascii_serialization(),
+        _ => reference.target.issuer.clone(),
+    };
+    print::note(&format!("listening on {place} until Ctrl-C"));
     let _ = signals::next().await;
     reference.stop().await;
     Ok(Exit::Conforms)
@@ -49,7 +60,9 @@ pub fn describe(target: &Target, faults: &[String]) -> String {
     let _ = writeln!(out, "issuer = {}", text(&target.issuer));
     let words = |all: &[String]| Value::Array(all.iter().cloned().map(Value::String).collect());
     let _ = writeln!(out, "profiles = {}", words(&target.profiles));
-    for client in &target.clients {
+    // Where oauthspec is the issuer, nobody else takes part.
+    let takes_part = target.mint.is_none();
+    for client in target.clients.iter().filter(|_| takes_part) {
         let _ = writeln!(out, "\n[client.{}]", client.name);
         if let Some(id) = &client.id {
             let _ = writeln!(out, "id = {}", text(id));
@@ -95,17 +108,17 @@ pub fn describe(target: &Target, faults: &[String]) -> String {
             }
         }
     }
-    for user in &target.users {
+    for user in target.users.iter().filter(|_| takes_part) {
         let _ = writeln!(out, "\n[user.{}]", user.name);
         for (name, value) in &user.fields {
             let _ = writeln!(out, "{name} = {}", text(value));
         }
     }
-    let driver = match target.login.driver {
-        Driver::Browser => "browser",
-        _ => "form",
-    };
-    let _ = writeln!(out, "\n[login]\ndriver = \"{driver}\"");
+    match target.login.driver {
+        Driver::Mint => out.push_str("\n[mint]\nserve = true\n"),
+        Driver::Browser => out.push_str("\n[login]\ndriver = \"browser\"\n"),
+        _ => out.push_str("\n[login]\ndriver = \"form\"\n"),
+    }
     for step in &target.login.steps {
         let _ = writeln!(out, "[[login.step]]");
         if !step.fill.is_empty() {
@@ -198,7 +211,10 @@ mod tests {
     #[tokio::test]
     async fn what_is_printed_is_a_target_file_that_describes_the_server() {
         for face in Face::ALL {
-            let reference = Reference::start(*face, Vec::new(), 0).await.unwrap();
+            let trust = (*face == Face::Alone).then(|| "http://127.0.0.1:9601".to_owned());
+            let reference = Reference::trusting(*face, Vec::new(), 0, trust)
+                .await
+                .unwrap();
             let printed = describe(&reference.target, &["x".to_owned()]);
             let loaded = load_str(
                 "printed.toml",

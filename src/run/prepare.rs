@@ -654,6 +654,9 @@ async fn walk(
             let said = refused_at_its_own(world, resource, &called.answer, scope);
             return Err(said + &side_by_side(scene, &called).await);
         }
+        if world.target.mint.is_some() {
+            refuses_without_token(scene, resource).await?;
+        }
         found.push("rs".into());
         if resource.id.is_some() {
             if world.target.mint.is_some() || resource_supported(world, scene, &token).await {
@@ -684,6 +687,25 @@ async fn walk(
         }
     }
     Ok(())
+}
+
+/// Where no authorization server shows that somebody understands OAuth, the resource server must: by refusing a call without a token.
+async fn refuses_without_token(scene: &mut Scene<'_>, resource: &Resource) -> Result<(), String> {
+    let mut step = plain(Verb::Call);
+    step.change.without.push("token".into());
+    let change = step.change.clone();
+    let outcome = scene.perform(&step, &change, User::Approve, 3).await;
+    if outcome.answer.is_refusal() {
+        return Ok(());
+    }
+    Err(format!(
+        "the resource probe `{} {}` without a token {}, so it cannot tell a good token from a bad one. \
+         Name a request under [resource.{}] that needs a token",
+        resource.method,
+        resource.url,
+        outcome.answer.words(),
+        resource.name,
+    ))
 }
 
 /// A fresh token that its own resource server refuses: what may differ, and where to mend it.

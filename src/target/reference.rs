@@ -8,8 +8,8 @@ use refserver::{Face, Facts, Fault, Server};
 use url::Url;
 
 use super::model::{
-    Client, ClientAuth, ClientKind, Driver, Endpoints, Login, LoginStep, Policy, Resource, Target,
-    User,
+    Client, ClientAuth, ClientKind, Driver, Endpoints, Login, LoginStep, Mint, Policy, Resource,
+    Target, User,
 };
 
 /// A running reference server and the target that describes it.
@@ -27,7 +27,26 @@ impl Reference {
     /// # Errors
     /// The port cannot be listened on.
     pub async fn start(face: Face, faults: Vec<Fault>, port: u16) -> io::Result<Reference> {
-        let server = refserver::serve(refserver::Options { face, faults, port }).await?;
+        Reference::trusting(face, faults, port, None).await
+    }
+
+    /// The same; the face `alone` trusts `issuer`, an http URL on loopback where oauthspec then serves the issuer's documents.
+    ///
+    /// # Errors
+    /// The port cannot be listened on.
+    pub async fn trusting(
+        face: Face,
+        faults: Vec<Fault>,
+        port: u16,
+        issuer: Option<String>,
+    ) -> io::Result<Reference> {
+        let server = refserver::serve(refserver::Options {
+            face,
+            faults,
+            port,
+            trust: issuer,
+        })
+        .await?;
         let mut target = target(server.facts());
         if face != Face::default() {
             target.name = format!("reference:{}", face.name());
@@ -48,18 +67,18 @@ impl Reference {
 
 /// The target that the facts of a running reference server describe.
 pub fn target(facts: &Facts) -> Target {
-    let base = Url::parse(&facts.issuer).ok();
     Target {
         name: "reference".into(),
         issuer: facts.issuer.clone(),
         profiles: std::iter::once("oauth21".to_owned())
             .chain(facts.service.clone())
             .collect(),
-        clients: facts.clients.iter().map(client).collect(),
-        resources: facts
-            .resources
-            .iter()
-            .filter_map(|fact| resource(fact, base.as_ref()?))
+        clients: match facts.issuer_key {
+            Some(_) => vec![minted_for()],
+            None => facts.clients.iter().map(client).collect(),
+        },
+        resources: (facts.resources.iter())
+            .filter_map(|fact| resource(fact, &facts.issuer))
             .collect(),
         users: facts
             .users
@@ -91,7 +110,26 @@ pub fn target(facts: &Facts) -> Target {
         departures: facts.departures.clone(),
         hosts: Vec::new(),
         network: crate::transport::Network::default(),
-        mint: None,
+        mint: facts.issuer_key.clone().map(|signer| Mint {
+            signer,
+            serve: facts.trusts,
+            typ: "at+jwt".into(),
+            lifetime: Duration::from_secs(300),
+            claims: serde_json::Map::new(),
+        }),
+    }
+}
+
+/// The client that our own tokens name.
+fn minted_for() -> Client {
+    Client {
+        name: "a".into(),
+        register: false,
+        id: Some("oauthspec".into()),
+        secret: None,
+        auth: ClientAuth::None,
+        kind: ClientKind::Public,
+        redirect_uris: Vec::new(),
     }
 }
 
@@ -116,8 +154,10 @@ fn client(fact: &refserver::ClientFact) -> Client {
     }
 }
 
-fn resource(fact: &refserver::ResourceFact, base: &Url) -> Option<Resource> {
+fn resource(fact: &refserver::ResourceFact, issuer: &str) -> Option<Resource> {
     let (method, path) = fact.probe.split_once(' ')?;
+    // A resource server alone is not where its issuer is.
+    let base = Url::parse(fact.id.as_deref().unwrap_or(issuer)).ok()?;
     let posts = method != "GET";
     Some(Resource {
         name: fact.name.clone(),
@@ -169,11 +209,15 @@ fn login(facts: &Facts) -> Login {
         ..LoginStep::default()
     };
     Login {
-        driver: match facts.script {
-            true => Driver::Browser,
-            false => Driver::Form,
+        driver: match (&facts.issuer_key, facts.script) {
+            (Some(_), _) => Driver::Mint,
+            (None, true) => Driver::Browser,
+            (None, false) => Driver::Form,
         },
-        steps: pages.chain(std::iter::once(approval)).collect(),
+        steps: match facts.issuer_key {
+            Some(_) => Vec::new(),
+            None => pages.chain(std::iter::once(approval)).collect(),
+        },
         ..Login::default()
     }
 }
@@ -187,7 +231,8 @@ mod tests {
         for face in Face::ALL {
             let reference = Reference::start(*face, Vec::new(), 0).await.unwrap();
             let target = &reference.target;
-            assert!(target.issuer.starts_with("http://127.0.0.1:"));
+            let alone = target.mint.is_some();
+            assert!(alone || target.issuer.starts_with("http://127.0.0.1:"));
             assert!(target.client("a").is_some() && target.user("a").is_some());
             for resource in &target.resources {
                 assert_eq!(resource.url.host_str(), Some("127.0.0.1"));

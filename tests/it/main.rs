@@ -8,6 +8,7 @@
 )]
 
 mod agnicpay;
+mod alone;
 mod bad_input;
 mod command_line;
 mod fuzzing;

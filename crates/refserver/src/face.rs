@@ -5,12 +5,13 @@
 //! faults below `fault/`. Where it is kinder or stricter than the reference server, [`Rules`] says so.
 
 mod agnicpay;
+mod alone;
 mod hightop;
 mod reference;
 
 use crate::{
     Fault,
-    fault::{AgnicFault, HightopFault},
+    fault::{AgnicFault, AloneFault, HightopFault},
     rar::DetailType,
 };
 
@@ -26,6 +27,8 @@ pub enum Face {
     HightopScript,
     /// AgnicPay, as its public documentation describes it: JSON token requests, opaque tokens, spending limits, a CLI on loopback ports.
     Agnicpay,
+    /// Resource servers alone: they trust the tokens of an issuer that the tester is.
+    Alone,
 }
 
 impl Face {
@@ -35,6 +38,7 @@ impl Face {
         Face::Hightop,
         Face::HightopScript,
         Face::Agnicpay,
+        Face::Alone,
     ];
 
     /// The name used on the command line.
@@ -59,6 +63,7 @@ impl Face {
             Face::Hightop => HightopFault::ALL,
             Face::HightopScript => &[],
             Face::Agnicpay => AgnicFault::ALL,
+            Face::Alone => AloneFault::ALL,
         }
     }
 
@@ -68,6 +73,7 @@ impl Face {
             Face::Hightop => &hightop::FACE,
             Face::HightopScript => &hightop::SCRIPT,
             Face::Agnicpay => &agnicpay::FACE,
+            Face::Alone => &alone::FACE,
         }
     }
 }
@@ -157,6 +163,8 @@ pub(crate) struct Rules {
     pub resource_indicators: bool,
     /// Whether the approval asks for spending limits and networks.
     pub limits: bool,
+    /// Whether there are resource servers only.
+    pub alone: bool,
 }
 
 impl Rules {
@@ -174,6 +182,7 @@ impl Rules {
         localhost_any_port: false,
         resource_indicators: true,
         limits: false,
+        alone: false,
     };
 }
 

@@ -2,10 +2,12 @@
 //! proves nothing by being green. The faults of the published services have tables of their own, one for each face.
 
 mod agnicpay;
+mod alone;
 mod hightop;
 mod service;
 
 pub use agnicpay::AgnicFault;
+pub use alone::AloneFault;
 pub use hightop::HightopFault;
 
 use crate::Face;
@@ -24,6 +26,8 @@ macro_rules! faults {
             Hightop(HightopFault),
             /// A promise of AgnicPay.
             Agnic(AgnicFault),
+            /// A check that a resource server alone leaves out.
+            Alone(AloneFault),
         }
 
         impl Fault {
@@ -40,6 +44,7 @@ macro_rules! faults {
                     $(Fault::$deep => $deep_name,)*
                     Fault::Hightop(own) => own.name(),
                     Fault::Agnic(own) => own.name(),
+                    Fault::Alone(own) => own.name(),
                 }
             }
 
@@ -50,6 +55,7 @@ macro_rules! faults {
                     $(Fault::$deep => $deep_doc,)*
                     Fault::Hightop(own) => own.doc(),
                     Fault::Agnic(own) => own.doc(),
+                    Fault::Alone(own) => own.doc(),
                 }
             }
 
@@ -60,6 +66,7 @@ macro_rules! faults {
                     $(Fault::$deep => &[],)*
                     Fault::Hightop(own) => own.breaks(),
                     Fault::Agnic(own) => own.breaks(),
+                    Fault::Alone(own) => own.breaks(),
                 }
             }
 
@@ -97,6 +104,7 @@ impl Fault {
         match self {
             Fault::Hightop(_) => Face::Hightop,
             Fault::Agnic(_) => Face::Agnicpay,
+            Fault::Alone(_) => Face::Alone,
             _ => Face::Reference,
         }
     }
@@ -106,6 +114,7 @@ impl Fault {
         match self {
             Fault::Hightop(own) => own.like(),
             Fault::Agnic(own) => own.like(),
+            Fault::Alone(own) => own.like(),
             _ => None,
         }
     }

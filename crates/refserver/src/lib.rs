@@ -34,9 +34,10 @@ use axum::{
     routing::{any, get, post},
     serve::ListenerExt,
 };
-use jose::random_token;
+use jose::{Alg, Jwks, Signer, SigningKey, random_token};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
+mod alone;
 mod answer;
 mod approval;
 mod authorize;
@@ -69,7 +70,7 @@ mod state;
 mod token;
 
 pub use face::Face;
-pub use fault::{AgnicFault, Fault, HightopFault, Kind};
+pub use fault::{AgnicFault, AloneFault, Fault, HightopFault, Kind};
 pub(crate) use state::App;
 
 use crate::{
@@ -86,6 +87,8 @@ pub struct Options {
     pub faults: Vec<Fault>,
     /// The port on 127.0.0.1; 0 takes a free one.
     pub port: u16,
+    /// The issuer that the face `alone` trusts: its metadata says where its keys are. Without one, the key in [`Facts`] is known to it.
+    pub trust: Option<String>,
 }
 
 /// A running server. Dropping it ends it without waiting; [`Server::stop`] waits.
@@ -137,6 +140,10 @@ pub struct Facts {
     pub script: bool,
     /// Fields of the approval page, and the user's fields that go there.
     pub approval: Vec<(String, String)>,
+    /// Of the face `alone`: what the trusted issuer signs with.
+    pub issuer_key: Option<Arc<Signer>>,
+    /// Whether the issuer has to publish that key, because its metadata is asked for it.
+    pub trusts: bool,
     /// Cases that the service departs from by its documentation: id (or glob) and reason.
     pub departures: Vec<(String, String)>,
 }
@@ -253,16 +260,27 @@ pub async fn serve_behind(options: Options, origin: &str) -> io::Result<Server> 
 fn start(listener: TcpListener, origin: String, options: Options) -> io::Result<Server> {
     let address = listener.local_addr()?;
     let face = options.face.data();
-    let (facts, clients, agents) = set_up(face, &origin);
+    let (mut facts, clients, agents) = set_up(face, &origin);
+    if face.rules.alone {
+        facts.issuer = options.trust.clone().unwrap_or_else(|| TRUSTED.to_owned());
+        facts.issuer_key = Some(Arc::new(Signer::Key(SigningKey::generate(Alg::ES256))));
+        facts.trusts = options.trust.is_some();
+    }
     let users = facts.users.iter().map(User::new).collect();
-    let app = Arc::new(App::new(
+    let mut app = App::new(
         face,
         origin,
         facts.issuer.clone(),
         options.faults,
         users,
         agents,
-    ));
+    );
+    if let Some(key) = facts.issuer_key.as_ref().filter(|_| !facts.trusts) {
+        let jwks = key.public_jwks().unwrap_or_default();
+        app.jwks = Jwks::from_json(&jwks).unwrap_or_default();
+    }
+    app.trust = options.trust;
+    let app = Arc::new(app);
     app.db().clients = clients
         .into_iter()
         .map(|client| (client.id.clone(), client))
@@ -284,6 +302,9 @@ fn start(listener: TcpListener, origin: String, options: Options) -> io::Result<
         task,
     })
 }
+
+/// The issuer that the face `alone` trusts when nobody says another. Nothing is ever asked there.
+const TRUSTED: &str = "https://issuer.example";
 
 /// Identifiers, secrets and passwords of this run.
 fn set_up(face: &'static FaceData, origin: &str) -> (Facts, Vec<Client>, Vec<Agent>) {
@@ -431,6 +452,8 @@ fn set_up(face: &'static FaceData, origin: &str) -> (Facts, Vec<Client>, Vec<Age
             .then(|| ("limit_transaction".to_owned(), "limit".to_owned()))
             .into_iter()
             .collect(),
+        issuer_key: None,
+        trusts: false,
         departures: (face.departures.iter())
             .map(|(case, why)| ((*case).to_owned(), (*why).to_owned()))
             .collect(),
@@ -507,6 +530,10 @@ fn router(app: Arc<App>) -> Router {
             pages = pages.route(device.page, get(device::page).post(device::entered));
             apis = apis.route(device.endpoint, post(device::post).get(device::get));
         }
+    }
+    if face.rules.alone {
+        pages = Router::new();
+        apis = Router::new();
     }
     for resource in face.resources {
         let owner = Arc::clone(&app);

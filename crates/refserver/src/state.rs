@@ -28,6 +28,8 @@ pub(crate) struct App {
     pub issuer: String,
     pub key: SigningKey,
     pub jwks: Jwks,
+    /// The issuer whose keys are fetched (face `alone`).
+    pub trust: Option<String>,
     pub users: Vec<User>,
     pub agents: Vec<Agent>,
     faults: Vec<Fault>,
@@ -282,6 +284,7 @@ impl App {
             issuer,
             key,
             jwks,
+            trust: None,
             users,
             agents,
             faults: (faults.iter())

@@ -165,6 +165,21 @@ async fn codes(t: &Target, fault: Fault) -> Option<bool> {
             let both = tokio::join!(t.redeem("a", &code, &[]), t.redeem("a", &code, &[]));
             both.0.status == 200 && both.1.status == 200
         }
+        Fault::CodeRaceForks => {
+            let code = code(&[]).await;
+            let (one, other) = tokio::join!(t.redeem("a", &code, &[]), t.redeem("a", &code, &[]));
+            if one.status != 200 || other.status != 200 {
+                return Some(false);
+            }
+            let id = t.client("a").id.clone();
+            let body = [
+                ("client_id", id.as_str()),
+                ("token", &one.text("refresh_token")),
+            ];
+            t.post("/revoke", &body).await;
+            let left = other.text("access_token");
+            t.call("GET", "/a/items", &left).await.status == 200
+        }
         Fault::CodeAnyClient => {
             let code = code(&[]).await;
             t.redeem(
@@ -432,6 +447,12 @@ async fn clients(t: &Target, fault: Fault) -> Option<bool> {
         Fault::PublicClientCredentials => {
             let id = t.client("a").id.clone();
             credentials("a", &[("client_id", &id)]).await.status == 200
+        }
+        Fault::ClientCredentialsAsUser => {
+            let login = t.server.facts().users[0].fields[0].1.clone();
+            let named = credentials("confidential", &[("username", &login)]).await;
+            let token = jose::Token::parse(&named.text("access_token")).unwrap();
+            token.claim_str("sub") != token.claim_str("client_id")
         }
         Fault::ClientCredentialsRefresh => credentials("confidential", &[])
             .await

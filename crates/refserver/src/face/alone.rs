@@ -1,0 +1,86 @@
+//! Two resource servers and nothing else: who calls them has tokens of an issuer that they trust.
+
+use super::{FaceData, Format, Lifetimes, Paths, Prefixes, ResourceData, Route, Rules, reference};
+
+pub(super) static FACE: FaceData = FaceData {
+    name: "alone",
+    service: None,
+    metadata: true,
+    issuer_path: "",
+    // The names of endpoints that are not served.
+    paths: Paths {
+        authorize: "/authorize",
+        push: None,
+        login: "/login",
+        consent: "/consent",
+        token: "/token",
+        register: None,
+        revoke: None,
+        introspect: None,
+        jwks: None,
+    },
+    device: None,
+    scopes: reference::FACE.scopes,
+    default_scope: "read",
+    resources: &[
+        ResourceData {
+            name: "a",
+            path: "/a",
+            format: Format::Jwt,
+            routes: &[
+                Route {
+                    name: "a",
+                    method: "GET",
+                    path: "/a/items",
+                    scope: "read",
+                    detail: None,
+                },
+                Route {
+                    name: "write",
+                    method: "POST",
+                    path: "/a/items",
+                    scope: "write",
+                    detail: None,
+                },
+            ],
+        },
+        ResourceData {
+            name: "b",
+            path: "/b",
+            format: Format::Jwt,
+            routes: &[Route {
+                name: "b",
+                method: "GET",
+                path: "/b/items",
+                scope: "read",
+                detail: None,
+            }],
+        },
+    ],
+    default_resource: Some("a"),
+    details: &[],
+    detail_examples: &[],
+    prefixes: Prefixes {
+        code: "",
+        access: "",
+        refresh: "",
+        client: "client-",
+        secret: "",
+    },
+    lifetimes: Lifetimes {
+        pushed: 60,
+        code: 60,
+        access: 300,
+        refresh: 86_400,
+        interaction: 600,
+    },
+    login: &[],
+    agents: &[],
+    rules: Rules {
+        alone: true,
+        ..Rules::REFERENCE
+    },
+    departures: &[],
+    clients: &[],
+    introspection_client: None,
+};
