@@ -10,6 +10,7 @@ mod answers;
 mod authorization;
 mod device;
 mod doc;
+mod dpop;
 mod general;
 mod hightop;
 mod jwt;
@@ -121,7 +122,7 @@ enum Look {
 struct Check(&'static str, Look);
 
 /// The tables of all concerns.
-const TABLES: [&[Check]; 17] = [
+const TABLES: [&[Check]; 18] = [
     race::CHECKS,
     metadata::CHECKS,
     resource::CHECKS,
@@ -134,6 +135,7 @@ const TABLES: [&[Check]; 17] = [
     jwt::CHECKS,
     registration::CHECKS,
     device::CHECKS,
+    dpop::CHECKS,
     general::CHECKS,
     answers::CHECKS,
     silence::CHECKS,

@@ -214,6 +214,7 @@ fn details_within_grant(view: &View<'_>) -> Result<Finding, Finding> {
             requested_details(&View {
                 outcome: first,
                 hits: None,
+                thumbprints: Vec::new(),
                 ..*view
             })
         }),

@@ -22,6 +22,7 @@ pub struct Stage {
     pub outcomes: Vec<Outcome>,
     pub log: Vec<Logged>,
     pub hits: Option<Vec<String>>,
+    pub thumbprints: Vec<String>,
     at: Option<usize>,
 }
 
@@ -54,6 +55,7 @@ impl Stage {
             outcomes: Vec::new(),
             log: Vec::new(),
             hits: None,
+            thumbprints: Vec::new(),
             at: None,
         }
     }
@@ -81,6 +83,7 @@ impl Stage {
             outcomes: &self.outcomes,
             log: &self.log,
             hits: self.hits.clone(),
+            thumbprints: self.thumbprints.clone(),
             client: self.target.client(&outcome.client),
             outcome,
             at,

@@ -36,6 +36,8 @@ pub struct View<'s> {
     pub log: &'s [Logged],
     /// What was asked of our listener in this scene; `None` without a listener.
     pub hits: Option<Vec<String>>,
+    /// The thumbprints of the scene's keys for DPoP proofs: `a` and `b`.
+    pub thumbprints: Vec<String>,
     /// The acting client.
     pub client: Option<&'s Client>,
     /// The step in question.
@@ -83,6 +85,7 @@ impl<'s> View<'s> {
                 .listener
                 .as_ref()
                 .map(|listener| listener.hits(&scene.id)),
+            thumbprints: scene.thumbprints(),
             client: scene.client_named(&outcome.client),
             outcome,
             at,

@@ -113,12 +113,16 @@ fn topics() -> Result<Vec<Topic>, Failure> {
             text: format!("{}\n\n{}", exit.words(), exit.doc()),
         });
     }
-    for forge in jose::Forge::ALL {
+    let tokens = jose::Forge::ALL
+        .iter()
+        .map(|forge| (forge.name(), forge.doc()));
+    let proofs = jose::Flaw::ALL.iter().map(|flaw| (flaw.name(), flaw.doc()));
+    for (name, doc) in tokens.chain(proofs) {
         topics.push(Topic {
             kind: "forge",
-            name: forge.name().to_owned(),
-            brief: first_sentence(forge.doc()),
-            text: forge.doc().trim().to_owned(),
+            name: name.to_owned(),
+            brief: first_sentence(doc),
+            text: doc.trim().to_owned(),
         });
     }
     for fault in refserver::Fault::every() {

@@ -198,7 +198,7 @@ fn load(file: &Path) -> Result<Vec<crate::suite::model::Suite>, Failure> {
             file.display()
         )));
     }
-    let known: Vec<&str> = jose::Forge::ALL.iter().map(|forge| forge.name()).collect();
+    let known = jose::forgeries();
     crate::suite::load_paths(
         &[file],
         &crate::suite::Known {

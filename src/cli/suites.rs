@@ -11,7 +11,7 @@ use super::Failure;
 /// Loads the suites of `--suite`: names of built-in suites, files or folders. Without any, all
 /// built-in ones.
 pub(super) fn load(wanted: &[String]) -> Result<Vec<Suite>, Failure> {
-    let forges: Vec<&str> = jose::Forge::ALL.iter().map(|forge| forge.name()).collect();
+    let forges = jose::forgeries();
     let known = Known {
         checks: check::NAMES,
         forges: &forges,

@@ -4,7 +4,7 @@ use super::answer::{common, refusal};
 use super::draft::{Draft, Encoding, Param};
 use super::scene::Act;
 use super::token::{forge, plain};
-use super::{Answer, How, Outcome, Scene};
+use super::{Answer, How, Outcome, Scene, dpop};
 use crate::suite::model::{Step, Verb};
 use crate::target::model::Resource;
 use crate::transport::{Recorded, Reply};
@@ -45,8 +45,9 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
         .map_err(Answer::NotApplicable)?;
     forge(scene, act, &mut draft)?;
     let sent = draft.sent();
+    let token = draft.get("token");
     place_token(&mut draft);
-    let recorded = scene.send(draft.finish(), &act.label, "rs").await;
+    let recorded = dpop::send(scene, act, draft, token, "rs").await;
     let mut outcome = Outcome::new(Verb::Call, &act.label, read(&recorded));
     outcome.client = client.name.clone();
     outcome.resource = Some(resource.name.clone());
@@ -70,7 +71,11 @@ pub(crate) fn place_token(draft: &mut Draft) {
     if draft.authorization.is_none()
         && let Some(Param::Text(token) | Param::Raw(token)) = raw
     {
-        draft.authorization = Some(format!("Bearer {token}"));
+        let scheme = match draft.option("@dpop") {
+            Some(_) => "DPoP",
+            None => "Bearer",
+        };
+        draft.authorization = Some(format!("{scheme} {token}"));
     }
 }
 

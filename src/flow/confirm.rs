@@ -183,6 +183,10 @@ async fn confirm_pushed(scene: &mut Scene<'_>, pushed: &Outcome) -> Confirmation
 
 /// Uses an access token at the resource that was asked for.
 async fn confirm_token(scene: &mut Scene<'_>, outcome: &Outcome) -> Confirmation {
+    let kind = outcome.field("token_type").unwrap_or_default();
+    if kind.eq_ignore_ascii_case("dpop") {
+        return Confirmation::Works("a token came that is bound to the key of the proof".into());
+    }
     let resource = resource_asked_for(scene, outcome).map(|resource| resource.name.clone());
     match resource {
         Some(name) => use_at(scene, outcome, &name).await,

@@ -78,7 +78,7 @@ pub struct Draft {
     pub body: Option<String>,
     /// The content type, when changed; empty leaves the header out.
     pub content_type: Option<String>,
-    /// What the step says to its verb and not to the server: `@interval`, `@guesses`.
+    /// What the step says to its verb and not to the server: `@interval`, `@guesses`, `@dpop`.
     pub options: Vec<(String, String)>,
     /// Signs client assertions.
     pub assertion: Option<Assertion>,
@@ -204,6 +204,7 @@ impl Draft {
             "@authorization" => self.authorization = Some(String::new()),
             "@content-type" => self.content_type = Some(String::new()),
             "@auth" => self.auth = None,
+            "@dpop" => self.options.retain(|(known, _)| known != name),
             _ => self.remove(name),
         }
     }
@@ -223,7 +224,7 @@ impl Draft {
             "@body" => self.body = Some(text()),
             "@accept" => self.headers.push(("Accept".into(), text())),
             "@auth" => self.choose_auth(&text())?,
-            "@interval" | "@guesses" | "@request" | "@status" | "@location" | "@size" => {
+            "@interval" | "@guesses" | "@dpop" | "@request" | "@status" | "@location" | "@size" => {
                 self.options.retain(|(known, _)| known != name);
                 self.options.push((name.to_owned(), text()));
             }

@@ -11,6 +11,7 @@ pub(crate) mod call;
 pub mod confirm;
 mod device;
 pub mod discover;
+pub(crate) mod dpop;
 pub mod draft;
 mod http;
 mod introspect;

@@ -12,7 +12,7 @@ use crate::target::model::Client;
 /// Built-in names that do not depend on the target file; `client-NAME` and `user-NAME` do.
 pub const BUILT_IN: &[&str] = &[
     "client", "pkce", "redirect", "loopback", "target", "resource", "scope", "probe", "rar",
-    "random", "canary", "listener", "issued",
+    "random", "canary", "listener", "issued", "dpop",
 ];
 
 /// Everything a template can name while a step is built.
@@ -89,6 +89,7 @@ impl Names<'_> {
                 .as_ref()
                 .and_then(|listener| listener.field(field, &self.scene.id)),
             "issued" => issued(world, field),
+            "dpop" => self.scene.thumbprint(field),
             _ => {
                 if let Some(client) = name.strip_prefix("client-") {
                     world

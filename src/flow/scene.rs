@@ -43,6 +43,7 @@ pub struct Scene<'w> {
     spent: BTreeSet<String>,
     /// When each device code may be polled again, and its interval.
     pub(super) polls: BTreeMap<String, super::device::Next>,
+    keys: std::sync::OnceLock<[jose::SigningKey; 2]>,
 }
 
 /// A step as it is performed: the change is the deviation or, in a control, empty.
@@ -71,6 +72,7 @@ impl<'w> Scene<'w> {
             registered: BTreeMap::new(),
             spent: BTreeSet::new(),
             polls: BTreeMap::new(),
+            keys: std::sync::OnceLock::new(),
         }
     }
 
@@ -209,6 +211,29 @@ impl<'w> Scene<'w> {
                 .is_none()
                 .then(|| self.world.target.resources.first())?
         })
+    }
+
+    /// The key `a` or `b` of this scene, for DPoP proofs; made when first used.
+    pub(super) fn key(&self, name: &str) -> Option<&jose::SigningKey> {
+        let fresh = || jose::SigningKey::generate(jose::Alg::ES256);
+        let [a, b] = self.keys.get_or_init(|| [fresh(), fresh()]);
+        match name {
+            "a" => Some(a),
+            "b" => Some(b),
+            _ => None,
+        }
+    }
+
+    /// The RFC 7638 thumbprint of that key.
+    pub fn thumbprint(&self, name: &str) -> Option<String> {
+        jose::Jwk::from_json(&self.key(name)?.public_jwk())?.thumbprint()
+    }
+
+    /// The thumbprints of the keys of this scene, when it has used any.
+    pub fn thumbprints(&self) -> Vec<String> {
+        let keys = self.keys.get().map_or(&[][..], |keys| &keys[..]);
+        let jwk = |key: &jose::SigningKey| jose::Jwk::from_json(&key.public_jwk())?.thumbprint();
+        keys.iter().filter_map(jwk).collect()
     }
 
     /// The names a step can use.

@@ -1,12 +1,12 @@
 //! `exchange`, `grant`, `refresh`: requests to the token endpoint (RFC 6749 §3.2, §4.1.3, §6).
 
-use jose::{Context, Forge};
+use jose::{Context, Flaw, Forge};
 use serde_json::json;
 
 use super::answer::{document, json_fields, refusal};
 use super::draft::{Assertion, Draft, Encoding, Param};
 use super::scene::Act;
-use super::{Answer, Outcome, Scene, World};
+use super::{Answer, Outcome, Scene, World, dpop};
 use crate::suite::model::{Step, Verb};
 use crate::target::model::{Client, ClientAuth, Driver};
 use crate::transport::{Recorded, Request};
@@ -94,6 +94,10 @@ pub(super) fn forge(scene: &Scene<'_>, act: &Act<'_>, draft: &mut Draft) -> Resu
             "this step has no credential to forge".into(),
         ));
     };
+    if Flaw::parse(name).is_some() {
+        // It is the proof that is broken, when it is made.
+        return Ok(());
+    }
     let forge = Forge::parse(name)
         .ok_or_else(|| Answer::NotApplicable(format!("{name} is not a known forgery")))?;
     let token = draft.get(parameter).unwrap_or_default();
@@ -219,6 +223,8 @@ async fn redeem(
             .and_then(|()| draft.apply(act.change, &names))
             .map_err(Answer::NotApplicable)?;
         forge(scene, act, &mut draft)?;
+    } else if let Some(key) = dpop::chosen(act) {
+        draft.options.push(("@dpop".into(), key));
     }
     if let Some(code) = draft.get("code") {
         scene.spend(&code);
@@ -397,6 +403,8 @@ pub(super) async fn send(
 ) -> Outcome {
     let sent = draft.sent();
     let spent = draft.get("refresh_token");
+    let signed = draft.option("@dpop").is_some();
+    let proved = signed.then(|| draft.clone());
     let request = draft.finish();
     let copies = act
         .step
@@ -433,7 +441,10 @@ pub(super) async fn send(
             first
         }
         _ => {
-            let recorded = scene.send(request, &act.label, "as").await;
+            let recorded = match proved {
+                Some(draft) => dpop::send(scene, act, draft, None, "as").await,
+                None => scene.send(request, &act.label, "as").await,
+            };
             let mut outcome = Outcome::new(verb, &act.label, Answer::Success);
             read(&recorded, &mut outcome);
             outcome

@@ -31,6 +31,7 @@ pub const SUITES: &[(&str, &str)] = suites![
     "suites/dcr.toml",
     "suites/dcrm.toml",
     "suites/device.toml",
+    "suites/dpop.toml",
     "suites/robust.toml",
     "suites/services/hightop.toml",
     "suites/services/agnicpay.toml",

@@ -248,6 +248,14 @@ impl Lint<'_> {
                 .help("forge the code of an exchange, or the token of refresh, revoke, introspect or call")
                 .report();
         }
+        if let (Some(span), Some(name)) = (&change.forge, &change.change.forge)
+            && name.starts_with("dpop.")
+            && !step.given.iter().any(|given| given.value == "@dpop")
+        {
+            self.error(span, "there is no proof to forge")
+                .help("let the correct step send one: given.\"@dpop\" = \"a\"")
+                .report();
+        }
         for (name, key) in &change.parameters {
             if name.value == "@url" && !matches!(verb, Verb::Http | Verb::Call) {
                 self.error(&name.span, "only an http or call step has an @url")

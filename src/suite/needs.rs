@@ -156,6 +156,7 @@ impl Lint<'_> {
         }
         if let (Some(forge), Some(span)) = (&change.change.forge, &change.forge)
             && forge.contains('.')
+            && !forge.starts_with("dpop.")
         {
             // What is forged at the authorization endpoint is a request object.
             let forged = if verb == Verb::Authorize {
@@ -289,6 +290,7 @@ fn need_of_parameter(name: &str) -> Option<&'static str> {
     match name {
         "resource" => Some("resource"),
         "authorization_details" => Some("rar"),
+        "@dpop" | "dpop_jkt" => Some("dpop"),
         _ => None,
     }
 }

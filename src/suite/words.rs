@@ -157,6 +157,7 @@ pub const PSEUDO: &[&str] = &[
     "@status",
     "@location",
     "@size",
+    "@dpop",
     "@header.",
     "@query.",
     "@body.",
@@ -241,6 +242,7 @@ pub const BUILTINS: &[(&str, Fields)] = &[
         ]),
     ),
     ("issued", Fields::These(&["foreign_token"])),
+    ("dpop", Fields::These(&["a", "b"])),
 ];
 
 const CLIENT: &[&str] = &["id", "secret", "redirect_uri", "redirect_uri_2"];

@@ -39,7 +39,7 @@ async fn fuzz(server: &Reference, options: &Options) -> Report {
 
 /// The verdict of a finding's case against a server.
 async fn replay(finding: &Finding, server: &Reference) -> (Verdict, String) {
-    let forges: Vec<&str> = jose::Forge::ALL.iter().map(|forge| forge.name()).collect();
+    let forges = jose::forgeries();
     let known = Known {
         checks: oauthspec::check::NAMES,
         forges: &forges,

@@ -6,7 +6,7 @@ use oauthspec::suite::{Known, builtin, load};
 
 /// What the binary knows.
 pub fn with_known<T>(act: impl FnOnce(&Known<'_>) -> T) -> T {
-    let forges: Vec<&str> = jose::Forge::ALL.iter().map(|forge| forge.name()).collect();
+    let forges = jose::forgeries();
     act(&Known {
         checks: oauthspec::check::NAMES,
         forges: &forges,

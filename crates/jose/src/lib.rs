@@ -5,6 +5,7 @@
 //! algorithm it is made for. Keys are made at run time, or handed over in a file, and live in memory only.
 
 mod alg;
+pub mod dpop;
 mod forge;
 mod hash;
 mod jwks;
@@ -14,6 +15,7 @@ mod signer;
 mod token;
 
 pub use alg::Alg;
+pub use dpop::{Flaw, forgeries};
 pub use forge::{Context, Forge, NotApplicable};
 pub use hash::{base64url, base64url_decode, random_token, s256, sha256};
 pub use jwks::{Jwk, Jwks};

@@ -35,6 +35,7 @@ pub(crate) fn success(app: &App, request: &Request, user: usize, status: StatusC
                 audience: grant.resources.clone(),
                 details: grant.details.clone(),
                 refreshed: false,
+                jkt: None,
             };
             let (token, life) = issue::access(app, &mut db, id, &grant, &request.client, rights);
             pairs.extend([

@@ -33,6 +33,8 @@ pub(crate) struct Request {
     pub nonce: Option<String>,
     pub prompt: Vec<String>,
     pub login_hint: Option<String>,
+    /// The key that must redeem the code (RFC 9449 §10).
+    pub jkt: Option<String>,
     /// The device code this is decided for; empty as long as no user code has been typed.
     pub device: Option<String>,
     /// What goes back besides or instead of a code; nothing but by fault.
@@ -453,6 +455,10 @@ fn validate(
     }
     Ok(Request {
         device: None,
+        jkt: params
+            .get("dpop_jkt")
+            .filter(|_| app.face.dpop && !app.broken(Fault::DpopJktIgnored))
+            .map(str::to_owned),
         client,
         redirect_uri,
         state: params.get("state").map(str::to_owned),

@@ -18,6 +18,8 @@ pub(crate) struct Bearer {
     pub details: Vec<Value>,
     /// What the grant's agent may not do.
     pub barred: &'static [&'static str],
+    /// The thumbprint of the key the token is bound to.
+    pub jkt: Option<String>,
 }
 
 /// What the agent of a grant may not do.
@@ -101,6 +103,7 @@ fn opaque(app: &App, name: &str, id: &str, token: &str) -> Option<Bearer> {
         scopes: access.scopes.clone(),
         details: access.details.clone(),
         barred: barred(app, &db, access.grant),
+        jkt: access.jkt.clone(),
     })
 }
 
@@ -182,6 +185,10 @@ async fn jwt(app: &App, name: &str, id: &str, text: &str) -> Option<Bearer> {
             .cloned()
             .unwrap_or_else(|| hidden_details(app, &token)),
         barred: grant.map_or(&[], |grant| barred(app, &app.db(), grant)),
+        jkt: claims
+            .get("cnf")
+            .and_then(|cnf| cnf.get("jkt")?.as_str())
+            .map(str::to_owned),
     })
 }
 

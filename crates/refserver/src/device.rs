@@ -379,6 +379,7 @@ pub(crate) fn by_device_code(
     app: &App,
     client: &Client,
     params: &Params,
+    jkt: Option<&str>,
 ) -> Result<Map<String, Value>, Fail> {
     let Some(asked) = params.get("device_code") else {
         return Err(("invalid_request", "device_code is required"));
@@ -428,6 +429,7 @@ pub(crate) fn by_device_code(
         audience: token::audience(app, params, &grant, false)?,
         details: Vec::new(),
         refreshed: false,
+        jkt: jkt.map(str::to_owned),
     };
     Ok(token::first_answer(
         app, &mut db, id, &grant, client, rights,

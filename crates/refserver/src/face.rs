@@ -210,6 +210,8 @@ pub(crate) struct FaceData {
     pub paths: Paths,
     /// Where devices ask and people type their codes; `None`: there is no device grant.
     pub device: Option<DevicePaths>,
+    /// Whether tokens can be bound to a key (RFC 9449).
+    pub dpop: bool,
     /// Scope and what the consent page says about it.
     pub scopes: &'static [(&'static str, &'static str)],
     /// Granted when a request names none.

@@ -510,6 +510,28 @@ faults! {
     DcrmImmutable "dcrm-identity-chosen" ["dcrm.immutable"] "PUT lets the client choose its identifier and its secret.";
     DcrmLeavesTokens "dcrm-leaves-tokens" ["dcrm.tokens-after-delete"] "Deleting a client leaves its tokens alive.";
 
+    // Proof of possession.
+    DpopUnbound "dpop-unbound" ["dpop.bound"] "A proof makes token_type DPoP, but the token is bound to no key.";
+    DpopThumbprint "dpop-thumbprint" ["dpop.bound"] "jkt is a hash of the key's text with a line end, not its RFC 7638 thumbprint.";
+    DpopSignature "dpop-signature" ["dpop.proof-validation", "dpop.rs-validation"] "The signature of a proof is not verified.";
+    DpopAlgNone "dpop-alg-none" ["dpop.proof-validation"] "A proof with alg none is valid.";
+    DpopHs256 "dpop-hs256" ["dpop.proof-validation"] "A proof may be signed with HS256 and the text of its own jwk as secret.";
+    DpopPrivateJwk "dpop-private-jwk" ["dpop.proof-validation"] "A proof may bring its private key along.";
+    DpopTyp "dpop-typ" ["dpop.proof-validation"] "Any JWT that the key has signed is a proof.";
+    DpopHtm "dpop-htm" ["dpop.proof-validation", "dpop.rs-validation"] "htm of a proof is not compared.";
+    DpopHtu "dpop-htu" ["dpop.proof-validation", "dpop.rs-validation"] "htu of a proof is not compared.";
+    DpopIat "dpop-iat" ["dpop.proof-validation"] "iat of a proof is not looked at.";
+    DpopJtiMissing "dpop-jti-missing" ["dpop.proof-validation"] "A proof needs no jti.";
+    DpopTwoProofs "dpop-two-proofs" ["dpop.proof-validation"] "Of two proofs the first counts.";
+    DpopReplay "dpop-replay" ["dpop.rs-validation"] "A proof can be used again.";
+    DpopProofMissing "dpop-proof-missing" ["dpop.rs-validation"] "The DPoP scheme is enough: a bound token needs no proof.";
+    DpopAnyKey "dpop-any-key" ["dpop.rs-validation"] "A proof by any key goes with any token.";
+    DpopAth "dpop-ath" ["dpop.rs-validation"] "ath of a proof is not compared with the token.";
+    DpopBearer "dpop-bearer" ["dpop.bearer-downgrade"] "A bound token opens the resource as a bearer token too.";
+    DpopRefreshUnbound "dpop-refresh-unbound" ["dpop.refresh-bound"] "Refresh tokens of public clients are bound to no key.";
+    DpopNonceAny "dpop-nonce-any" ["dpop.nonce"] "Any nonce is taken for one that was supplied.";
+    DpopJktIgnored "dpop-jkt-ignored" ["dpop.jkt-code-binding"] "dpop_jkt of the authorization request is forgotten.";
+
     // Device grant.
     DeviceIntervalText "device-interval-text" ["device.response"] "interval and expires_in of the device response are strings.";
     DeviceUriMissing "device-uri-missing" ["device.response"] "The device response calls verification_uri verification_url, as drafts did.";

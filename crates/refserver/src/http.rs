@@ -174,6 +174,14 @@ pub(crate) fn bearer(value: &str) -> Option<&str> {
         .then(|| rest.trim_matches(' '))
 }
 
+/// The credentials of `Authorization: DPoP …` (RFC 9449 §7.1).
+pub(crate) fn dpop(value: &str) -> Option<&str> {
+    let (scheme, rest) = value.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("dpop")
+        .then(|| rest.trim_matches(' '))
+}
+
 /// A cookie of that name; the first one when there are several.
 pub(crate) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers

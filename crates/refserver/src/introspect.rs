@@ -107,8 +107,11 @@ fn describe(app: &App, asked: &str) -> Value {
             "iss": app.issuer,
             "iat": access.issued,
             "exp": access.expires,
-            "token_type": "Bearer",
+            "token_type": if access.jkt.is_some() { "DPoP" } else { "Bearer" },
         });
+        if let Some(jkt) = &access.jkt {
+            body["cnf"] = json!({"jkt": jkt});
+        }
         if let Some(members) = body
             .as_object_mut()
             .filter(|_| !access.details.is_empty() && !app.broken(Fault::RarHidden))

@@ -84,6 +84,7 @@ pub(crate) fn code(app: &App, db: &mut Db, grant: u64, request: &Request) -> Str
         client: request.client.id.clone(),
         redirect_uri: request.redirect_uri.clone(),
         challenge: request.challenge.clone(),
+        jkt: request.jkt.clone(),
         expires_ms: now_ms() + life_ms,
         used: false,
     };
@@ -98,6 +99,8 @@ pub(crate) struct Rights {
     pub details: Vec<Value>,
     /// Comes out of a refresh.
     pub refreshed: bool,
+    /// The thumbprint of the key whose possession was proved.
+    pub jkt: Option<String>,
 }
 
 /// An access token and its lifetime in seconds.
@@ -131,6 +134,7 @@ pub(crate) fn access(
         expires: issued + life,
         revoked: false,
         jwt,
+        jkt: rights.jkt.filter(|_| !app.broken(Fault::DpopUnbound)),
         refreshed: rights.refreshed,
     };
     let jti = secret(match app.broken(AgnicFault::AccessPrefix) {
@@ -179,6 +183,9 @@ fn jwt_access(app: &App, jti: &str, access: &Access) -> String {
         claims.insert(name.into(), value);
     }
     claims.insert("jti".into(), jti.into());
+    if let Some(jkt) = &access.jkt {
+        claims.insert("cnf".into(), json!({"jkt": jkt}));
+    }
     if !access.details.is_empty() && !app.broken(Fault::RarHidden) {
         claims.insert(
             "authorization_details".into(),
@@ -218,6 +225,7 @@ pub(crate) fn refresh(
     client: &Client,
     scopes: Vec<String>,
     refreshed: bool,
+    jkt: Option<&str>,
 ) -> String {
     let value = if app.broken(Fault::RefreshGuessable) {
         format!("refresh-{:08}", db.next_serial())
@@ -231,6 +239,8 @@ pub(crate) fn refresh(
         grant,
         client: client.id.clone(),
         scopes,
+        // A confidential client authenticates with every refresh: that binds enough.
+        jkt: jkt.filter(|_| client.is_public()).map(str::to_owned),
         consumed: false,
         revoked: false,
         refreshed,

@@ -47,6 +47,7 @@ mod client_auth;
 mod client_metadata;
 mod deep;
 mod device;
+mod dpop;
 mod face;
 mod fault;
 mod fetch;
@@ -590,7 +591,7 @@ async fn cors(request: Request<Body>, next: Next) -> Response {
         http::set(
             &mut response,
             header::ACCESS_CONTROL_ALLOW_HEADERS,
-            "Authorization, Content-Type",
+            "Authorization, Content-Type, DPoP",
         );
         response
     } else {
@@ -600,7 +601,7 @@ async fn cors(request: Request<Body>, next: Next) -> Response {
     http::set(
         &mut response,
         header::ACCESS_CONTROL_EXPOSE_HEADERS,
-        "WWW-Authenticate",
+        "WWW-Authenticate, DPoP-Nonce",
     );
     response
 }

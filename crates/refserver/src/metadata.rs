@@ -161,6 +161,10 @@ fn document(app: &App, headers: &HeaderMap) -> Map<String, Value> {
         put("subject_types_supported", json!(["public"]));
         put("id_token_signing_alg_values_supported", json!(["ES256"]));
     }
+    if app.face.dpop {
+        let algs: Vec<&str> = crate::dpop::ALGS.iter().map(|alg| alg.name()).collect();
+        put("dpop_signing_alg_values_supported", algs.into());
+    }
     if app.broken(Fault::MetadataRelative) {
         put("introspection_endpoint", json!("/introspect"));
     }

@@ -16,19 +16,21 @@ pub(crate) async fn by_refresh(
     app: &App,
     client: &Client,
     params: &Params,
+    jkt: Option<&str>,
 ) -> Result<Map<String, Value>, Fail> {
     if app.broken(Fault::RefreshRace) {
-        rotate(app, client, params, Step::Look)?;
+        rotate(app, client, params, jkt, Step::Look)?;
         tokio::time::sleep(RACE_WINDOW).await;
-        return rotate(app, client, params, Step::Take);
+        return rotate(app, client, params, jkt, Step::Take);
     }
-    rotate(app, client, params, Step::Both)
+    rotate(app, client, params, jkt, Step::Both)
 }
 
 fn rotate(
     app: &App,
     client: &Client,
     params: &Params,
+    jkt: Option<&str>,
     step: Step,
 ) -> Result<Map<String, Value>, Fail> {
     let Some(asked) = params.get("refresh_token") else {
@@ -45,6 +47,15 @@ fn rotate(
         || refresh.expires <= now()
     {
         return Err(unknown);
+    }
+    if let Some(bound) = &refresh.jkt
+        && jkt != Some(bound.as_str())
+        && !app.broken(Fault::DpopRefreshUnbound)
+    {
+        return Err((
+            "invalid_dpop_proof",
+            "the refresh token is bound to another key",
+        ));
     }
     let reusable = app.broken(Fault::RefreshOldWorks) || app.broken(Fault::RefreshNoRotation);
     if refresh.consumed && step != Step::Take && !reusable {
@@ -100,6 +111,7 @@ fn rotate(
             audience,
             details,
             refreshed: true,
+            jkt: jkt.map(str::to_owned),
         },
     );
     let next = if app.broken(Fault::RefreshNoRotation) {
@@ -108,7 +120,7 @@ fn rotate(
         if let Some(stored) = db.refresh.get_mut(&key) {
             stored.consumed = true;
         }
-        issue::refresh(app, &mut db, refresh.grant, client, next_scopes, true)
+        issue::refresh(app, &mut db, refresh.grant, client, next_scopes, true, jkt)
     };
     body.insert("refresh_token".into(), next.into());
     Ok(body)
@@ -139,6 +151,7 @@ fn find_refresh(app: &App, db: &Db, asked: &str) -> Option<(String, Refresh)> {
             grant,
             client,
             scopes,
+            jkt: None,
             consumed: false,
             revoked: false,
             refreshed: false,

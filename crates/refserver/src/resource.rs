@@ -5,13 +5,15 @@ use std::sync::Arc;
 use axum::{
     body::Body,
     extract::Request,
-    http::{HeaderMap, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, Method, StatusCode, header},
     response::Response,
 };
 use serde_json::json;
 
 use crate::{
-    AgnicFault, App, Fault, HightopFault, approval, bearer,
+    AgnicFault, App, Fault, HightopFault, approval,
+    bearer::{self, Bearer},
+    dpop,
     face::{ResourceData, Route},
     http::{self, Params},
     rar,
@@ -72,6 +74,7 @@ pub(crate) async fn serve(
         &app,
         resource,
         route,
+        request.method().as_str(),
         request.headers(),
         request.uri().query().unwrap_or_default(),
     )
@@ -150,12 +153,29 @@ impl Challenge<'_> {
         }
         response
     }
+
+    /// A refusal to somebody who showed, or should have shown, a key (RFC 9449 §7.1, §9).
+    fn refuse_dpop(&self, error: &str) -> Response {
+        let body = json!({"error": error});
+        let mut response = http::json_response(StatusCode::UNAUTHORIZED, &body);
+        http::set(&mut response, header::CACHE_CONTROL, "no-store");
+        let algs: Vec<&str> = dpop::ALGS.iter().map(|alg| alg.name()).collect();
+        let value = format!("DPoP algs=\"{}\", error=\"{error}\"", algs.join(" "));
+        http::set(&mut response, header::WWW_AUTHENTICATE, &value);
+        if error == "use_dpop_nonce" {
+            let nonce = dpop::nonce(self.app, "rs", 0);
+            let name = HeaderName::from_static(dpop::NONCE_HEADER);
+            http::set(&mut response, name, &nonce);
+        }
+        response
+    }
 }
 
 async fn guarded(
     app: &App,
     resource: &ResourceData,
     route: &Route,
+    method: &str,
     headers: &HeaderMap,
     query: &str,
 ) -> Response {
@@ -169,6 +189,33 @@ async fn guarded(
         return challenge.refuse(StatusCode::UNAUTHORIZED, None, None);
     }
     let invalid = || challenge.refuse(StatusCode::UNAUTHORIZED, Some("invalid_token"), None);
+    let shown = http::single(headers, header::AUTHORIZATION).ok().flatten();
+    if let Some(token) = shown.and_then(http::dpop).filter(|_| app.face.dpop) {
+        let request = dpop::Request {
+            method,
+            url: &app.url(route.path),
+            token: Some(token),
+            server: "rs",
+        };
+        let key = match dpop::check(app, headers, &request) {
+            Ok(key) => key,
+            Err(dpop::Problem::Nonce) => return challenge.refuse_dpop("use_dpop_nonce"),
+            Err(dpop::Problem::Invalid(_)) => return challenge.refuse_dpop("invalid_dpop_proof"),
+        };
+        if key.is_none() && !app.broken(Fault::DpopProofMissing) {
+            return challenge.refuse_dpop("invalid_dpop_proof");
+        }
+        let id = app.url(resource.path);
+        let bearer = bearer::judge(app, resource.name, &id, token).await;
+        let own = bearer.as_ref().and_then(|bearer| bearer.jkt.as_deref());
+        let fits = own.is_some() && (own == key.as_deref() || key.is_none());
+        return match bearer {
+            Some(bearer) if fits || app.broken(Fault::DpopAnyKey) => {
+                allowed(app, &challenge, route, &bearer)
+            }
+            _ => challenge.refuse_dpop("invalid_token"),
+        };
+    }
     let token = match http::single(headers, header::AUTHORIZATION) {
         Ok(value) => value
             .and_then(|value| token_of(app, value))
@@ -208,9 +255,16 @@ async fn guarded(
     } else {
         None
     };
-    let Some(bearer) = bearer else {
-        return invalid();
-    };
+    // A token that is bound to a key is none without it (RFC 9449 §7.2).
+    let bound = |bearer: &Bearer| bearer.jkt.is_some() && !app.broken(Fault::DpopBearer);
+    match bearer.filter(|bearer| !bound(bearer)) {
+        Some(bearer) => allowed(app, &challenge, route, &bearer),
+        None => invalid(),
+    }
+}
+
+/// What a valid token opens here.
+fn allowed(app: &App, challenge: &Challenge<'_>, route: &Route, bearer: &Bearer) -> Response {
     let needed = match route.name {
         "a" if app.broken(HightopFault::SelfNeedsMore) => "agent:payments:write",
         _ => route.scope,
@@ -222,7 +276,7 @@ async fn guarded(
         || app.broken(Fault::RsScope);
     if !scoped {
         if app.broken(Fault::RsScope401) {
-            return invalid();
+            return challenge.refuse(StatusCode::UNAUTHORIZED, Some("invalid_token"), None);
         }
         let scope = Some(needed).filter(|_| !app.broken(Fault::RsScopeUnnamed));
         let mut response =

@@ -32,6 +32,8 @@ pub(crate) struct App {
     pub trust: Option<String>,
     pub users: Vec<User>,
     pub agents: Vec<Agent>,
+    /// What DPoP nonces are made from.
+    pub nonce_secret: String,
     faults: Vec<Fault>,
     db: Mutex<Db>,
 }
@@ -103,6 +105,8 @@ pub(crate) struct Db {
     pub refresh: HashMap<String, Refresh>,
     /// `jti` of client assertions seen.
     pub assertions: HashMap<String, u64>,
+    /// `jti` of DPoP proofs seen, with their key.
+    pub proofs: HashMap<String, u64>,
     /// Counts up; for grants, and for the faults that make guessable values.
     pub serial: u64,
     /// When clients were registered, in milliseconds since the epoch, where that is limited.
@@ -215,6 +219,8 @@ pub(crate) struct Code {
     pub client: String,
     pub redirect_uri: String,
     pub challenge: Option<Challenge>,
+    /// The thumbprint of the key that must redeem it (RFC 9449 §10).
+    pub jkt: Option<String>,
     /// Milliseconds since the epoch.
     pub expires_ms: u64,
     pub used: bool,
@@ -233,6 +239,8 @@ pub(crate) struct Access {
     pub expires: u64,
     pub revoked: bool,
     pub jwt: bool,
+    /// The thumbprint of the key it is bound to (RFC 9449 §6).
+    pub jkt: Option<String>,
     /// Came out of a refresh, not straight from a code.
     pub refreshed: bool,
 }
@@ -244,6 +252,8 @@ pub(crate) struct Refresh {
     pub client: String,
     /// What this token may be used for; the grant's unless a fault shrinks it.
     pub scopes: Vec<String>,
+    /// The thumbprint of the key it is bound to: that of a public client (RFC 9449 §5).
+    pub jkt: Option<String>,
     pub consumed: bool,
     pub revoked: bool,
     pub refreshed: bool,
@@ -286,6 +296,7 @@ impl App {
             jwks,
             trust: None,
             users,
+            nonce_secret: random_token(24),
             agents,
             faults: (faults.iter())
                 .flat_map(|fault| [Some(*fault), fault.like()])
@@ -416,6 +427,9 @@ impl Db {
         }
         if self.grants.len() > CAPACITY {
             self.grants.retain(|_, grant| grant.expires > now);
+        }
+        if self.proofs.len() > CAPACITY {
+            self.proofs.retain(|_, expires| *expires > now);
         }
         if self.assertions.len() > CAPACITY {
             self.assertions.retain(|_, expires| *expires > now);

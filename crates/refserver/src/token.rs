@@ -5,13 +5,13 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     body::Bytes,
     extract::{RawQuery, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderName, StatusCode, header},
     response::Response,
 };
 use serde_json::{Map, Value, json};
 
 use crate::{
-    AgnicFault, App, Fault, HightopFault, client_auth, device,
+    AgnicFault, App, Fault, HightopFault, client_auth, device, dpop,
     http::{self, Params},
     issue::{self, Rights},
     pkce, rar, refresh,
@@ -216,6 +216,11 @@ async fn handle(app: &App, headers: &HeaderMap, params: &Params) -> Response {
             Err(response) => return response,
         },
     };
+    let key = match proved(app, headers) {
+        Ok(key) => key,
+        Err(response) => return response,
+    };
+    let jkt = key.as_deref();
     let registered = |kind: &str| {
         if client.may(kind) || app.broken(Fault::DcrGrantUnenforced) {
             Ok(())
@@ -229,17 +234,17 @@ async fn handle(app: &App, headers: &HeaderMap, params: &Params) -> Response {
     let outcome = match grant_type.as_deref() {
         None => Err(("invalid_request", "grant_type is required")),
         Some(kind @ "authorization_code") => match registered(kind) {
-            Ok(()) => by_code(app, &client, params).await,
+            Ok(()) => by_code(app, &client, params, jkt).await,
             Err(fail) => Err(fail),
         },
         Some(kind @ "refresh_token") => match registered(kind) {
-            Ok(()) => refresh::by_refresh(app, &client, params).await,
+            Ok(()) => refresh::by_refresh(app, &client, params, jkt).await,
             Err(fail) => Err(fail),
         },
         Some(kind @ "client_credentials") => match registered(kind) {
-            Ok(()) if !client.is_public() => by_client(app, &client, params),
+            Ok(()) if !client.is_public() => by_client(app, &client, params, jkt),
             _ if client.is_public() && app.broken(Fault::PublicClientCredentials) => {
-                by_client(app, &client, params)
+                by_client(app, &client, params, jkt)
             }
             Ok(()) => Err((
                 "unauthorized_client",
@@ -248,7 +253,7 @@ async fn handle(app: &App, headers: &HeaderMap, params: &Params) -> Response {
             Err(fail) => Err(fail),
         },
         Some(kind @ device::GRANT_TYPE) if app.face.device.is_some() => match registered(kind) {
-            Ok(()) => device::by_device_code(app, &client, params),
+            Ok(()) => device::by_device_code(app, &client, params, jkt),
             Err(fail) => Err(fail),
         },
         Some("password") if app.broken(Fault::PasswordGrant) => by_password(app, &client, params),
@@ -277,13 +282,46 @@ async fn handle(app: &App, headers: &HeaderMap, params: &Params) -> Response {
     }
 }
 
-async fn by_code(app: &App, client: &Client, params: &Params) -> Result<Map<String, Value>, Fail> {
-    if app.broken(Fault::CodeRace) || app.broken(Fault::CodeRaceForks) {
-        redeem(app, client, params, Step::Look)?;
-        tokio::time::sleep(RACE_WINDOW).await;
-        return redeem(app, client, params, Step::Take);
+/// The key that a DPoP proof at the token endpoint shows (RFC 9449 §5).
+fn proved(app: &App, headers: &HeaderMap) -> Result<Option<String>, Response> {
+    if !app.face.dpop {
+        return Ok(None);
     }
-    redeem(app, client, params, Step::Both)
+    let request = dpop::Request {
+        method: "POST",
+        url: &app.url(app.face.paths.token),
+        token: None,
+        server: "as",
+    };
+    let bad = |error, what| fail(app, StatusCode::BAD_REQUEST, error, what);
+    match dpop::check(app, headers, &request) {
+        Ok(key) => Ok(key),
+        Err(dpop::Problem::Invalid(what)) => Err(bad("invalid_dpop_proof", what)),
+        Err(dpop::Problem::Nonce) => {
+            let mut response = bad("use_dpop_nonce", "the proof needs the nonce of this answer");
+            let nonce = dpop::nonce(app, "as", 0);
+            http::set(
+                &mut response,
+                HeaderName::from_static(dpop::NONCE_HEADER),
+                &nonce,
+            );
+            Err(response)
+        }
+    }
+}
+
+async fn by_code(
+    app: &App,
+    client: &Client,
+    params: &Params,
+    jkt: Option<&str>,
+) -> Result<Map<String, Value>, Fail> {
+    if app.broken(Fault::CodeRace) || app.broken(Fault::CodeRaceForks) {
+        redeem(app, client, params, jkt, Step::Look)?;
+        tokio::time::sleep(RACE_WINDOW).await;
+        return redeem(app, client, params, jkt, Step::Take);
+    }
+    redeem(app, client, params, jkt, Step::Both)
 }
 
 /// On a correct server looking and taking are one step.
@@ -318,6 +356,7 @@ fn redeem(
     app: &App,
     client: &Client,
     params: &Params,
+    jkt: Option<&str>,
     step: Step,
 ) -> Result<Map<String, Value>, Fail> {
     let Some(asked) = params.get("code") else {
@@ -356,6 +395,9 @@ fn redeem(
         return Err(unknown);
     }
     proof?;
+    if code.jkt.is_some() && code.jkt.as_deref() != jkt {
+        return Err(("invalid_dpop_proof", "the code is bound to another key"));
+    }
     let grant = db
         .grants
         .get(&code.grant)
@@ -380,6 +422,7 @@ fn redeem(
         audience,
         details,
         refreshed: false,
+        jkt: jkt.map(str::to_owned),
     };
     let id = if code.used && app.broken(Fault::CodeRaceForks) {
         let id = db.next_serial();
@@ -400,12 +443,14 @@ pub(crate) fn first_answer(
     client: &Client,
     rights: Rights,
 ) -> Map<String, Value> {
+    let jkt = rights.jkt.clone();
     let mut body = access_answer(app, db, id, grant, client, rights);
     if client.may("refresh_token")
         && app.face.rules.refresh_tokens
         && !app.broken(HightopFault::RefreshMissing)
     {
-        let refresh = issue::refresh(app, db, id, client, grant.scopes.clone(), false);
+        let scopes = grant.scopes.clone();
+        let refresh = issue::refresh(app, db, id, client, scopes, false, jkt.as_deref());
         body.insert("refresh_token".into(), refresh.into());
     }
     if grant.scopes.iter().any(|scope| scope == "openid") {
@@ -506,11 +551,13 @@ pub(crate) fn access_answer(
     db.prune();
     let scope = rights.scopes.join(" ");
     let details = rights.details.clone();
+    let bound = rights.jkt.is_some();
     let (token, life) = issue::access(app, db, id, grant, client, rights);
     let mut body = Map::new();
     body.insert("access_token".into(), token.into());
     if !app.broken(Fault::TokenTypeMissing) {
-        body.insert("token_type".into(), "Bearer".into());
+        let kind = if bound { "DPoP" } else { "Bearer" };
+        body.insert("token_type".into(), kind.into());
     }
     body.insert(
         "expires_in".into(),
@@ -583,7 +630,12 @@ fn direct_grant(
 }
 
 /// Client credentials (RFC 6749 §4.4): no user, no refresh token.
-fn by_client(app: &App, client: &Client, params: &Params) -> Result<Map<String, Value>, Fail> {
+fn by_client(
+    app: &App,
+    client: &Client,
+    params: &Params,
+    jkt: Option<&str>,
+) -> Result<Map<String, Value>, Fail> {
     let named = ["sub", "username", "user_id", "login_hint"];
     let user = named
         .iter()
@@ -598,12 +650,13 @@ fn by_client(app: &App, client: &Client, params: &Params) -> Result<Map<String, 
         audience: grant.resources.clone(),
         details: grant.details.clone(),
         refreshed: false,
+        jkt: jkt.map(str::to_owned),
     };
     let mut body = access_answer(app, &mut db, id, &grant, client, rights);
     if app.broken(Fault::ClientCredentialsRefresh) {
         body.insert(
             "refresh_token".into(),
-            issue::refresh(app, &mut db, id, client, grant.scopes, false).into(),
+            issue::refresh(app, &mut db, id, client, grant.scopes, false, jkt).into(),
         );
     }
     Ok(body)
@@ -629,6 +682,7 @@ fn by_password(app: &App, client: &Client, params: &Params) -> Result<Map<String
         audience: grant.resources.clone(),
         details: grant.details.clone(),
         refreshed: false,
+        jkt: None,
     };
     Ok(access_answer(app, &mut db, id, &grant, client, rights))
 }

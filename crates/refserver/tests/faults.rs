@@ -12,7 +12,7 @@ mod support;
 
 use oauthspec_refserver::Fault;
 use probe::{
-    authorization, device, documents, pushed, redirect_uri, registration, resource_server,
+    authorization, device, documents, dpop, pushed, redirect_uri, registration, resource_server,
     revocation, signed, token_endpoint,
 };
 use support::{Browser, Target, start};
@@ -20,6 +20,9 @@ use support::{Browser, Target, start};
 /// Whether the server shows the fault; `None` when no probe knows it.
 async fn shows(t: &Target, fault: Fault) -> Option<bool> {
     if let Some(shown) = device::shows(t, fault).await {
+        return Some(shown);
+    }
+    if let Some(shown) = dpop::shows(t, fault).await {
         return Some(shown);
     }
     if let Some(shown) = documents::shows(t, fault).await {

@@ -48,6 +48,7 @@ pub(super) static FACE: FaceData = FaceData {
         push: None,
     },
     device: None,
+    dpop: false,
     scopes: &[
         ("payments:sign", "Sign X402 payments within your limits"),
         ("balance:read", "Read your balance and transactions"),

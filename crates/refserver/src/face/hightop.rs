@@ -134,6 +134,7 @@ const fn face(name: &'static str, script: bool) -> FaceData {
             jwks: Some("/oauth/jwks"),
         },
         device: None,
+        dpop: false,
         scopes: &[
             (
                 "agent:read",

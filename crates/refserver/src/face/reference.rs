@@ -21,6 +21,7 @@ pub(super) static FACE: FaceData = FaceData {
         introspect: Some("/introspect"),
         jwks: Some("/jwks"),
     },
+    dpop: true,
     device: Some(DevicePaths {
         endpoint: "/device_authorization",
         page: "/device",
