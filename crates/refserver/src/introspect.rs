@@ -109,8 +109,8 @@ fn describe(app: &App, asked: &str) -> Value {
             "exp": access.expires,
             "token_type": if access.jkt.is_some() { "DPoP" } else { "Bearer" },
         });
-        if let Some(jkt) = &access.jkt {
-            body["cnf"] = json!({"jkt": jkt});
+        if let (Some(jkt), Some(members)) = (&access.jkt, body.as_object_mut()) {
+            members.insert("cnf".into(), json!({"jkt": jkt}));
         }
         if let Some(members) = body
             .as_object_mut()
