@@ -20,6 +20,7 @@ pub(super) static FACE: FaceData = FaceData {
         jwks: None,
     },
     device: None,
+    dpop: false,
     scopes: reference::FACE.scopes,
     default_scope: "read",
     resources: &[
