@@ -550,3 +550,27 @@ async fn at_once(
 pub(super) fn parameters(draft: &Draft) -> Vec<(String, Param)> {
     draft.params.clone()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::same_localhost;
+
+    #[test]
+    fn only_the_port_may_differ_at_localhost() {
+        let registered = "http://localhost/callback";
+        assert!(same_localhost(
+            registered,
+            "http://localhost:51004/callback"
+        ));
+        assert!(same_localhost("http://localhost:1/callback", registered));
+        for other in [
+            "http://localhost:51004/elsewhere",
+            "http://localhost.attacker.example/callback",
+            "http://localhost:51004@attacker.example/callback",
+            "https://localhost:51004/callback",
+            "http://127.0.0.1:51004/callback",
+        ] {
+            assert!(!same_localhost(registered, other), "{other}");
+        }
+    }
+}

@@ -456,3 +456,37 @@ fn json(value: &Value, names: &Names<'_>) -> Result<Json, String> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Draft, Encoding, Param};
+
+    #[test]
+    fn a_body_goes_out_in_the_encoding_that_was_chosen() {
+        let sent = |encoding: Encoding, chosen: &str| {
+            let mut draft = Draft::new("POST", "https://as.example/token", encoding);
+            draft.push("code", "a b");
+            draft
+                .alter("@encoding", vec![Param::Text(chosen.to_owned())])
+                .map(|()| {
+                    let request = draft.finish();
+                    let kind = request
+                        .header("content-type")
+                        .unwrap_or_default()
+                        .to_owned();
+                    (String::from_utf8(request.body).unwrap_or_default(), kind)
+                })
+        };
+        let form = (
+            "code=a+b".to_owned(),
+            "application/x-www-form-urlencoded".to_owned(),
+        );
+        let json = (
+            "{\"code\":\"a b\"}".to_owned(),
+            "application/json".to_owned(),
+        );
+        assert_eq!(sent(Encoding::Json, "form"), Ok(form));
+        assert_eq!(sent(Encoding::Form, "json"), Ok(json));
+        assert!(sent(Encoding::Form, "xml").is_err());
+    }
+}

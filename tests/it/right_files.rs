@@ -24,6 +24,7 @@ fn load_target(file: &str, text: &str) -> Loaded {
     let env = |name: &str| {
         Some(match name {
             "PORT" => "8080".to_owned(),
+            name if name.ends_with("_REDIRECT_URI") => "https://app.example/callback".to_owned(),
             name => format!("value of {name}"),
         })
     };

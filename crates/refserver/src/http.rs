@@ -275,3 +275,29 @@ pub(crate) fn with_query(uri: &str, params: &[(&str, &str)]) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Params;
+
+    #[test]
+    fn a_json_body_is_read_as_strictly_as_a_form() {
+        let read = |text: &str| Params::from_json(text.as_bytes());
+        let params = read(r#"{"code":"c","n":7,"gone":null,"empty":""}"#).unwrap_or_default();
+        assert_eq!(
+            (params.get("code"), params.get("n")),
+            (Some("c"), Some("7"))
+        );
+        assert!(!params.sent("gone") && params.sent("empty") && params.get("empty").is_none());
+        for bad in [
+            "",
+            "[]",
+            "code=c",
+            r#"{"code":"c","code":"d"}"#,
+            r#"{"code":["c"]}"#,
+            r#"{"code":{}}"#,
+        ] {
+            assert!(read(bad).is_none(), "{bad}");
+        }
+    }
+}

@@ -84,6 +84,11 @@ fn step(target: &mut Target, number: usize) -> &mut LoginStep {
     &mut target.login.steps[number]
 }
 
+fn approval(target: &mut Target) -> &mut LoginStep {
+    let mut steps = target.login.steps.iter_mut();
+    steps.find(|step| step.deny.is_some()).unwrap()
+}
+
 fn password(target: &mut Target, user: usize, value: &str) {
     target.users[user].fields[1].1 = value.to_owned();
 }
@@ -250,13 +255,13 @@ const MISTAKES: &[Seed] = &[
         password(t, 0, "wrong password")
     }),
     ("a deny button that approves", "login-deny", "deny", |t| {
-        step(t, 1).deny = Some("Approve".to_owned())
+        approval(t).deny = Some("Approve".to_owned())
     }),
     (
         "a deny button that is not there",
         "login-deny",
         "deny",
-        |t| step(t, 1).deny = Some("Refuse".to_owned()),
+        |t| approval(t).deny = Some("Refuse".to_owned()),
     ),
     (
         "a second user who cannot log in",
