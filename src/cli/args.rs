@@ -54,14 +54,21 @@ Example:
   oauthspec scan https://as.example")]
     Scan(ScanArgs),
 
-    /// Write a commented target file for a server: from its metadata, from flags, and from answers
+    /// Write a commented target file for a server: from its documents, its login pages, and flags
     #[command(after_help = "\
-Asks for what no flag says when it runs in a terminal; what stays open is a comment in the file.
+Reads metadata (RFC 8414, OpenID, RFC 9728, the challenge of a 401), registers clients for a moment where the
+server lets anybody, and walks the login page by page. Credentials come from the environment: the login page's
+fields are named, and without --user FIELD=VARIABLE their variables are ALICE_FIELD (BOB_FIELD for a second
+person). In a terminal it asks for what no flag says. What stays open is a comment in the file.
 
 Examples:
   oauthspec init https://as.example --out target.toml
-  oauthspec init https://as.example --client-id my-app --redirect-uri https://my.app/cb")]
+  oauthspec init http://127.0.0.1:8080 --probe 'GET http://127.0.0.1:8080/me' --user username=ALICE_USERNAME
+  oauthspec init https://as.example --client-id my-app --redirect-uri https://my.app/cb --i-am-authorized")]
     Init(InitArgs),
+
+    /// Try the login of a target by itself
+    Login(LoginArgs),
 
     /// Check a target before anything is judged: metadata, endpoints, clients, one correct login
     #[command(after_help = "\
@@ -377,7 +384,7 @@ pub struct ScanArgs {
 /// `init`.
 #[derive(Debug, Args)]
 pub struct InitArgs {
-    /// The issuer (https://…)
+    /// The issuer (https://…), or the URL of an API behind it
     pub issuer: String,
     /// Where to write; without it, the standard output
     #[arg(long, short, value_name = "FILE")]
@@ -385,21 +392,90 @@ pub struct InitArgs {
     /// Replace the file when it exists
     #[arg(long)]
     pub force: bool,
-    /// A public client's identifier
+    /// A client's identifier
     #[arg(long, value_name = "ID")]
     pub client_id: Option<String>,
+    /// The environment variable that holds its secret
+    #[arg(long, value_name = "VARIABLE", requires = "client_id")]
+    pub secret_env: Option<String>,
+    /// How it sends it: client_secret_basic or client_secret_post
+    #[arg(long, value_name = "METHOD", requires = "secret_env")]
+    pub auth: Option<String>,
     /// Its redirect URI
     #[arg(long, value_name = "URI")]
     pub redirect_uri: Option<String>,
-    /// The resource indicator of an API (RFC 8707)
+    /// A harmless request to an API that needs a token: `GET https://api.example/me`
+    #[arg(long, value_name = "REQUEST", value_parser = parse::probe)]
+    pub probe: Option<String>,
+    /// The resource indicator of that API (RFC 8707)
     #[arg(long, value_name = "ID")]
     pub resource: Option<String>,
-    /// A harmless request to it: `GET https://api.example/me`
-    #[arg(long, value_name = "REQUEST")]
-    pub probe: Option<String>,
     /// The scope it needs
     #[arg(long, value_name = "SCOPE")]
     pub scope: Option<String>,
+    /// A further parameter of every authorization request; may be repeated
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parse::pair)]
+    pub params: Vec<(String, String)>,
+    /// Authorization details of every authorization request (RFC 9396), a JSON array
+    #[arg(long, value_name = "JSON")]
+    pub rar: Option<String>,
+    /// A field of the login page and the environment variable that holds what to type; may be repeated
+    #[arg(long = "user", value_name = "FIELD=VARIABLE", value_parser = parse::pair)]
+    pub user: Vec<(String, String)>,
+    /// Walk the login in a real browser
+    #[arg(long)]
+    pub browser: bool,
+    /// Only read documents: register nothing, log nobody in
+    #[arg(long)]
+    pub no_login: bool,
+    /// At most this many requests a second
+    #[arg(long, value_name = "N/s", value_parser = parse::rate)]
+    pub rate: Option<f64>,
+    /// You may test a target that is not on this machine
+    #[arg(long)]
+    pub i_am_authorized: bool,
+}
+
+/// `login`.
+#[derive(Debug, Args)]
+pub struct LoginArgs {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub command: LoginCommand,
+}
+
+/// The subcommands of `login`.
+#[derive(Debug, Subcommand)]
+pub enum LoginCommand {
+    /// Log in once and show every page: what it has, which step was taken, where it ends
+    #[command(after_help = "\
+Secrets are masked; what was filled in is shown by its name in the target file. Exit code 0 when the login ends
+at the redirect URI with a code (with --deny: with access_denied), else 3.
+
+Examples:
+  oauthspec login test target.toml
+  oauthspec login test target.toml --deny
+  oauthspec login test reference")]
+    Test(LoginTestArgs),
+}
+
+/// `login test`.
+#[derive(Debug, Args)]
+pub struct LoginTestArgs {
+    /// A target file, an issuer (https://…), or `reference`
+    pub target: String,
+    /// Which user of the target file: a or b
+    #[arg(long, value_name = "NAME", default_value = "a")]
+    pub user: String,
+    /// Deny at the consent
+    #[arg(long)]
+    pub deny: bool,
+    /// How long one exchange may take
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse::duration)]
+    pub timeout: Duration,
+    /// You may test a target that is not on this machine
+    #[arg(long)]
+    pub i_am_authorized: bool,
 }
 
 /// `doctor`.

@@ -1,15 +1,16 @@
 //! `oauthspec init`: asks the server and its owner, and writes a target file.
 
 use std::io::{self, BufRead as _, IsTerminal as _};
-use std::time::Duration;
 
+use crate::doctor::explore::explore;
+use crate::doctor::survey::{Survey, survey};
 use crate::exit::Exit;
-use crate::flow::discover;
 use crate::report::output::write_atomically;
+use crate::report::text;
 use crate::run::Options;
 use crate::target::from_issuer;
-use crate::target::init::{Answers, Found, write};
-use crate::transport::{AllowList, Request, Transport};
+use crate::target::init::{Draft, NewClient, NewResource};
+use crate::transport::AllowList;
 
 use super::args::InitArgs;
 use super::{Failure, print};
@@ -25,23 +26,42 @@ pub(super) async fn init(arguments: &InitArgs) -> Result<Exit, Failure> {
             path.display()
         )));
     }
-    let found = look(&arguments.issuer).await?;
-    match &found.place {
-        Some(place) => print::note(&format!("metadata: {place}")),
-        None => print::note("the server answers, but publishes no metadata"),
+    let env = |name: &str| std::env::var(name).ok();
+    if let Some(variable) = &arguments.secret_env
+        && env(variable).is_none()
+    {
+        return Err(Failure::usage(format!(
+            "the environment variable {variable} (--secret-env) is not set"
+        )));
     }
-    let mut answers = Answers {
-        client_id: arguments.client_id.clone().unwrap_or_default(),
-        redirect_uri: arguments.redirect_uri.clone().unwrap_or_default(),
-        resource: arguments.resource.clone().unwrap_or_default(),
-        probe: arguments.probe.clone().unwrap_or_default(),
-        scope: arguments.scope.clone().unwrap_or_default(),
-        ..Answers::default()
-    };
+    let survey = survey(&arguments.issuer, arguments.probe.as_deref())
+        .await
+        .map_err(Failure::unreachable)?;
+    for note in &survey.notes {
+        say(note);
+    }
+    let mut draft = draft(arguments, survey);
     if io::stdin().is_terminal() && io::stderr().is_terminal() {
-        ask(&mut answers, &found)?;
+        ask(&mut draft)?;
     }
-    let text = write(&arguments.issuer, &found, &answers);
+    let options = Options {
+        i_am_authorized: arguments.i_am_authorized,
+        rate: arguments.rate,
+        ..Options::default()
+    };
+    let ours = AllowList::new([draft.issuer.as_str()], options.i_am_authorized);
+    if arguments.no_login {
+        say("no login was tried (--no-login)");
+    } else if ours.unauthorized().is_empty() {
+        for note in explore(&mut draft, &options, &env).await {
+            say(&note);
+        }
+    } else {
+        say(
+            "no login was tried: the server is not on this machine; with --i-am-authorized its clients, login pages and probe are tried too",
+        );
+    }
+    let text = draft.write();
     match &arguments.out {
         None => print::text(&text)?,
         Some(path) => {
@@ -57,84 +77,117 @@ pub(super) async fn init(arguments: &InitArgs) -> Result<Exit, Failure> {
     Ok(Exit::Conforms)
 }
 
-/// Reads the metadata: one or two requests of the kind every client sends.
-async fn look(issuer: &str) -> Result<Found, Failure> {
-    let limits = Options {
-        timeout: Duration::from_secs(10),
-        ..Options::default()
+/// A line about what was seen; a server's words are shown with their invisible characters.
+fn say(note: &str) {
+    print::note(&text::line(note));
+}
+
+/// What the flags and the documents say together.
+fn draft(arguments: &InitArgs, survey: Survey) -> Draft {
+    let given = |value: &Option<String>| value.clone().unwrap_or_default();
+    let auth = match (&arguments.auth, &arguments.secret_env) {
+        (Some(auth), _) => auth.clone(),
+        (None, Some(_)) => "client_secret_basic".to_owned(),
+        (None, None) => "none".to_owned(),
+    };
+    let redirect_uri = arguments.redirect_uri.clone();
+    let mut clients = vec![NewClient {
+        name: "a".to_owned(),
+        id: given(&arguments.client_id),
+        secret: arguments.secret_env.clone(),
+        auth,
+        redirect_uri: redirect_uri.unwrap_or_else(|| "https://app-a.example/cb".to_owned()),
+        refused: None,
+    }];
+    if survey.found.registration {
+        for (name, auth, uri) in [
+            ("b", "none", "https://app-b.example/cb"),
+            (
+                "confidential",
+                "client_secret_basic",
+                "https://app-c.example/cb",
+            ),
+        ] {
+            clients.push(NewClient {
+                name: name.to_owned(),
+                auth: auth.to_owned(),
+                redirect_uri: uri.to_owned(),
+                ..NewClient::default()
+            });
+        }
     }
-    .limits();
-    let transport = Transport::new(AllowList::new([issuer], true), limits, None)
-        .map_err(|error| Failure::usage(error.to_string()))?;
-    let mut silent = Vec::new();
-    let places: Vec<String> = discover::places(issuer, "as")
-        .into_iter()
-        .chain(discover::places(issuer, "openid"))
-        .collect();
-    for place in &places {
-        match transport.send(Request::get(place)).await.reply {
-            Err(reason) => silent.push(format!("{place}: {reason}")),
-            Ok(reply) => {
-                if let Some(metadata) = reply.json().filter(|_| reply.status == 200) {
-                    return Ok(Found::read(issuer, place, &metadata));
-                }
+    let mut resource = survey.resource;
+    if resource.is_none()
+        && let Some(probe) = &arguments.probe
+    {
+        resource = Some(NewResource {
+            probe: probe.clone(),
+            ..NewResource::default()
+        });
+    }
+    if let Some(resource) = &mut resource {
+        if let Some(id) = &arguments.resource {
+            id.clone_into(&mut resource.id);
+        }
+        if let Some(scope) = &arguments.scope {
+            scope.clone_into(&mut resource.scope);
+        }
+    }
+    let scope = match (&arguments.scope, &resource) {
+        (Some(scope), _) => scope.clone(),
+        (None, Some(resource)) => resource.scope.clone(),
+        (None, None) => String::new(),
+    };
+    Draft {
+        issuer: survey.issuer,
+        found: survey.found,
+        clients,
+        resource,
+        fields: arguments.user.clone(),
+        driver: if arguments.browser { "browser" } else { "form" },
+        scope,
+        params: arguments.params.clone(),
+        details: given(&arguments.rar),
+        ..Draft::default()
+    }
+}
+
+/// Asks for what no flag and no document said; an empty answer leaves it open.
+fn ask(draft: &mut Draft) -> io::Result<()> {
+    let mut input = io::stdin().lock();
+    let mut answer = |question: &str| -> io::Result<String> {
+        print::note(&format!("{question}:"));
+        let mut line = String::new();
+        input.read_line(&mut line)?;
+        Ok(line.trim().to_owned())
+    };
+    let registers = draft.found.registration;
+    if let Some(client) = draft.clients.first_mut()
+        && client.id.is_empty()
+    {
+        client.id = answer(if registers {
+            "client_id of a public client (empty: register one)"
+        } else {
+            "client_id of a public client"
+        })?;
+        if !client.id.is_empty() {
+            let uri = answer("its redirect URI (empty: https://app-a.example/cb)")?;
+            if !uri.is_empty() {
+                client.redirect_uri = uri;
             }
         }
     }
-    if !places.is_empty() && silent.len() == places.len() {
-        return Err(Failure::unreachable(format!(
-            "{issuer} does not answer: {}. Check the URL and that the server runs",
-            silent.join("; ")
-        )));
-    }
-    Ok(Found::default())
-}
-
-/// Asks for what no flag said; an empty answer leaves it to be filled in later.
-fn ask(answers: &mut Answers, found: &Found) -> io::Result<()> {
-    let register = if found.registration {
-        " (empty: register one)"
-    } else {
-        ""
-    };
-    let questions: [(&mut String, String); 7] = [
-        (
-            &mut answers.client_id,
-            format!("client_id of a public client{register}"),
-        ),
-        (
-            &mut answers.redirect_uri,
-            "its redirect URI (empty: https://app-a.example/cb)".to_owned(),
-        ),
-        (
-            &mut answers.probe,
-            "a harmless request that needs a token, like GET https://api.example/me".to_owned(),
-        ),
-        (
-            &mut answers.resource,
-            "the resource indicator of that API, if there is one".to_owned(),
-        ),
-        (&mut answers.scope, "the scope it needs".to_owned()),
-        (
-            &mut answers.login_button,
-            "the text of the button that logs in (empty: Log in)".to_owned(),
-        ),
-        (
-            &mut answers.approve_button,
-            "the text of the button that approves (empty: Approve)".to_owned(),
-        ),
-    ];
-    let mut input = io::stdin().lock();
-    for (answer, question) in questions {
-        if !answer.is_empty() {
-            continue;
+    if draft.resource.is_none() {
+        let probe =
+            answer("a harmless request that needs a token, like GET https://api.example/me")?;
+        if !probe.is_empty() {
+            draft.resource = Some(NewResource {
+                probe,
+                id: answer("the resource indicator of that API, if there is one")?,
+                scope: answer("the scope it needs")?,
+                refused: None,
+            });
         }
-        print::note(&format!("{question}:"));
-        let mut line = String::new();
-        if input.read_line(&mut line)? == 0 {
-            return Ok(());
-        }
-        line.trim().clone_into(answer);
     }
     Ok(())
 }

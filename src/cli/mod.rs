@@ -11,6 +11,7 @@ mod explain;
 mod fuzz;
 mod init;
 mod list;
+mod login;
 mod parse;
 mod plan;
 pub mod print;
@@ -112,6 +113,7 @@ fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Replay(arguments) => wait(fuzz::replay(&arguments)),
         Command::Scan(arguments) => wait(scan::scan(&arguments)),
         Command::Init(arguments) => wait(init::init(&arguments)),
+        Command::Login(arguments) => wait(login::login(&arguments)),
         Command::Doctor(arguments) => wait(doctor::doctor(&arguments)),
         Command::Selftest(arguments) => wait(selftest::selftest(&arguments)),
         Command::Serve(arguments) => wait(serve::serve(&arguments)),

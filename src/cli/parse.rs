@@ -75,6 +75,26 @@ pub(super) fn severity(text: &str) -> Result<Severity, String> {
         })
 }
 
+/// `NAME=VALUE`.
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+            Ok((name.to_owned(), value.to_owned()))
+        }
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+/// A request to an API: a method and an absolute URL.
+pub(super) fn probe(text: &str) -> Result<String, String> {
+    match text.split_once(' ') {
+        Some((method, url)) if !method.is_empty() && url::Url::parse(url.trim()).is_ok() => {
+            Ok(format!("{method} {}", url.trim()))
+        }
+        _ => Err("write a method and a URL: GET https://api.example/me".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,11 +6,13 @@
 //! failure of the server, so whatever is the server's own doing is said to be that.
 
 mod client;
+pub mod explore;
 mod page;
 mod person;
 mod reach;
 mod resource;
 mod server;
+pub mod survey;
 
 use crate::flow::{Scene, World};
 use crate::run::cleanup;

@@ -535,7 +535,7 @@ fn read_page(found: &Value, title: String, text: String) -> Page {
             value: String::new(),
             kind: member(input, "kind"),
             label: member(input, "label"),
-            options: Vec::new(),
+            options: options(input),
             active: true,
         })
         .collect();
@@ -565,6 +565,18 @@ fn read_page(found: &Value, title: String, text: String) -> Page {
         });
     }
     page
+}
+
+/// What a select offers: value and text.
+fn options(input: &Value) -> Vec<(String, String)> {
+    let all = input.get("options").and_then(Value::as_array);
+    let pair = |option: &Value| {
+        Some((
+            option.get(0)?.as_str()?.to_owned(),
+            option.get(1)?.as_str()?.to_owned(),
+        ))
+    };
+    all.into_iter().flatten().filter_map(pair).collect()
 }
 
 /// What the browser's log told.
@@ -730,7 +742,8 @@ const link = p => links.find(e => norm(said(e)) === norm(p));
 const out = {
   url: location.href, ready: document.readyState, title: document.title,
   text: (document.body ? document.body.innerText : '').replace(/\s+/g, ' ').trim().slice(0, 400),
-  inputs: inputs.slice(0, 20).map(e => ({ name: e.name || e.id, kind: e.type || 'text', label: labels(e)[0] || '' })),
+  inputs: inputs.slice(0, 20).map(e => ({ name: e.name || e.id, kind: e.type || 'text', label: labels(e)[0] || '',
+    options: [...(e.options || [])].slice(0, 20).map(o => [o.value, o.text.trim()]) })),
   buttons: buttons.slice(0, 20).map(e => said(e).slice(0, 80)),
 };
 for (let i = 0; i < steps.length; i++) {

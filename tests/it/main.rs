@@ -11,6 +11,7 @@ mod agnicpay;
 mod alone;
 mod bad_input;
 mod command_line;
+mod first_contact;
 mod fuzzing;
 mod hostile_files;
 mod hostile_servers;

@@ -37,6 +37,11 @@ impl Real {
     /// `None`, and a line on standard error, when this machine cannot install it (no node, no npm, no packages);
     /// with `CI=true` that is a panic, as is a server that is installed and does not start.
     pub fn start(name: &str, args: &[&str]) -> Option<Real> {
+        Real::start_with(name, args, &[])
+    }
+
+    /// The same, with further environment variables.
+    pub fn start_with(name: &str, args: &[&str], env: &[(&str, &str)]) -> Option<Real> {
         let script = root().join("fixtures/servers").join(name).join("start.sh");
         if let Err(reason) = install(&script, args) {
             let message = format!("{name} {args:?} cannot be installed: {reason}");
@@ -47,7 +52,7 @@ impl Real {
         let mut failure = String::new();
         // Somebody else may take the free port before the server does.
         for _ in 0..3 {
-            match launch(&script, args) {
+            match launch(&script, args, env) {
                 Ok(server) => return Some(server),
                 Err(log) => failure = log,
             }
@@ -106,7 +111,7 @@ fn install(script: &Path, args: &[&str]) -> Result<(), String> {
 }
 
 /// One attempt on one port; the error is what the server said.
-fn launch(script: &Path, args: &[&str]) -> Result<Real, String> {
+fn launch(script: &Path, args: &[&str], env: &[(&str, &str)]) -> Result<Real, String> {
     let port = free_port();
     let secrets: Vec<_> = SECRETS.map(|name| (name, random())).into();
     let mut command = Command::new(script);
@@ -114,6 +119,7 @@ fn launch(script: &Path, args: &[&str]) -> Result<Real, String> {
         .arg(port.to_string())
         .args(args)
         .envs(secrets.iter().cloned())
+        .envs(env.iter().copied())
         .env("EXIT_WITH_PARENT", "1")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
