@@ -63,9 +63,9 @@ person). In a terminal it asks for what no flag says. What stays open is a comme
 
 Examples:
   oauthspec init https://as.example --out target.toml
-  oauthspec init http://127.0.0.1:8080 --probe 'GET http://127.0.0.1:8080/me' --user username=ALICE_USERNAME
+  oauthspec init https://api.example/me --user username=MY_NAME --user password=MY_PASSWORD
   oauthspec init https://as.example --client-id my-app --redirect-uri https://my.app/cb --i-am-authorized")]
-    Init(InitArgs),
+    Init(Box<InitArgs>),
 
     /// Try the login of a target by itself
     Login(LoginArgs),

@@ -325,7 +325,10 @@ fn learn(page: &Page, wanted: &[(String, String)]) -> Option<(LoginStep, Vec<(St
         };
         if field.kind.starts_with("select") || !field.options.is_empty() {
             // By its text: what stands behind it may be another thing for another person.
-            let (_, text) = field.options.iter().find(|(value, _)| !value.is_empty())?;
+            let (_, text) = field
+                .options
+                .iter()
+                .find(|(value, text)| !value.is_empty() && !text.starts_with('$'))?;
             let own = user_field(field, name, wanted);
             if !wanted.contains(&own) {
                 step.fill.push((name.clone(), text.clone()));
@@ -354,10 +357,12 @@ fn learn(page: &Page, wanted: &[(String, String)]) -> Option<(LoginStep, Vec<(St
 /// Whether a person has to do something about the field.
 fn asks(field: &Field) -> bool {
     let kind = field.kind.as_str();
-    !matches!(
+    let silent = matches!(
         kind,
         "hidden" | "checkbox" | "radio" | "submit" | "button" | "image" | "reset" | "file"
-    ) && !(field.name.is_empty() && field.label.is_empty())
+    );
+    let nameless = field.name.is_empty() && field.label.is_empty();
+    !silent && !nameless
 }
 
 /// What the step presses to press this button.

@@ -131,7 +131,13 @@ pub fn second_variable(variable: &str) -> String {
     }
 }
 
+/// A value: what a server says must not name an environment variable of ours.
 fn quoted(text: &str) -> String {
+    Value::String(text.replace("${", "$${")).to_string()
+}
+
+/// A key, in which nothing is replaced.
+fn key(text: &str) -> String {
     Value::String(text.to_owned()).to_string()
 }
 
@@ -270,7 +276,7 @@ impl Draft {
                 } else {
                     second_variable(variable)
                 };
-                let _ = writeln!(out, "{mark}{}.env = {}", quoted(field), quoted(&variable));
+                let _ = writeln!(out, "{mark}{}.env = {}", key(field), quoted(&variable));
             }
         }
         out.push('\n');
@@ -305,13 +311,13 @@ impl Draft {
                 let fill: Vec<String> = step
                     .fill
                     .iter()
-                    .map(|(name, value)| format!("{} = {}", quoted(name), quoted(value)))
+                    .map(|(name, value)| format!("{} = {}", key(name), quoted(value)))
                     .collect();
                 let _ = writeln!(out, "fill = {{ {} }}", fill.join(", "));
             }
-            for (key, value) in [("press", &step.press), ("deny", &step.deny)] {
+            for (word, value) in [("press", &step.press), ("deny", &step.deny)] {
                 if let Some(value) = value {
-                    let _ = writeln!(out, "{key} = {}", quoted(value));
+                    let _ = writeln!(out, "{word} = {}", quoted(value));
                 }
             }
         }
@@ -328,7 +334,7 @@ impl Draft {
         if !self.params.is_empty() {
             out.push_str("\n# Every authorization request brings these.\n[params]\n");
             for (name, value) in &self.params {
-                let _ = writeln!(out, "{} = {}", quoted(name), quoted(value));
+                let _ = writeln!(out, "{} = {}", key(name), quoted(value));
             }
         }
         out.push_str("\n[policy]\n");
@@ -455,7 +461,7 @@ mod tests {
 
     #[test]
     fn another_issuer_in_the_metadata_is_pointed_at() {
-        let metadata = serde_json::json!({ "issuer": "https://other.example\nprofiles = []", "scopes_supported": [1, "a"] });
+        let metadata = serde_json::json!({ "registration_endpoint": "", "issuer": "https://other.example\nprofiles = []", "scopes_supported": [1, "a"] });
         let found = Found::read(
             "https://as.example",
             "https://as.example/x",
@@ -475,7 +481,7 @@ mod tests {
         #[test]
         fn nothing_a_server_says_can_write_into_the_file(hostile in any::<String>()) {
             let metadata = serde_json::json!({
-                "issuer": hostile, "scopes_supported": [hostile], "authorization_details_types_supported": [hostile],
+                "registration_endpoint": hostile, "issuer": hostile, "scopes_supported": [hostile], "authorization_details_types_supported": [hostile],
             });
             let mut draft = draft(Found::read("https://as.example", &hostile, metadata.as_object().unwrap()));
             draft.clients[1].refused = Some(hostile.clone());
