@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::control::{deviation, expectation};
-use super::performance::PATIENCE;
+use super::performance::{PATIENCE, THROTTLED_PATIENCE};
 use crate::check::{self, Found};
 use crate::event::{Exchange, Level, Role, Verdict};
 use crate::flow::audience::side_by_side;
@@ -26,6 +26,8 @@ pub struct Judgement {
     pub evidence: Vec<Exchange>,
     /// Whether the server gave no usable answer, so that trying again may help.
     pub unanswered: bool,
+    /// Whether it asked for patience.
+    pub throttled: bool,
 }
 
 /// One opinion about one step.
@@ -53,7 +55,10 @@ pub async fn variant(world: &World, case: &Case, variant: &Variant) -> Judgement
     let mut worst: Option<Judgement> = None;
     for round in 1..=rounds {
         let mut judged = once(world, case, variant).await;
-        for _ in 0..PATIENCE {
+        for again in 0..THROTTLED_PATIENCE {
+            if again >= PATIENCE && !judged.throttled {
+                break;
+            }
             if judged.verdict != Verdict::Inconclusive || !judged.unanswered {
                 break;
             }
@@ -81,6 +86,7 @@ pub async fn variant(world: &World, case: &Case, variant: &Variant) -> Judgement
         observed: String::new(),
         evidence: Vec::new(),
         unanswered: false,
+        throttled: false,
     })
 }
 
@@ -93,6 +99,7 @@ async fn once(world: &World, case: &Case, variant: &Variant) -> Judgement {
     let mut deviating = Vec::new();
     let mut attacked = false;
     let mut unanswered = false;
+    let mut throttled = false;
     let refuses_anywhere = case
         .steps
         .iter()
@@ -109,6 +116,7 @@ async fn once(world: &World, case: &Case, variant: &Variant) -> Judgement {
         if expect.refuses() || step.cause || !change.is_empty() {
             deviating.push(at);
         }
+        throttled |= matches!(outcome.answer, Answer::Throttled(_));
         unanswered |= matches!(outcome.answer, Answer::NoAnswer(_) | Answer::Throttled(_));
         if expect.refuses() || observed.is_empty() || !expect.check.is_empty() {
             observed = outcome.answer.words();
@@ -141,6 +149,7 @@ async fn once(world: &World, case: &Case, variant: &Variant) -> Judgement {
         observed: scene.secrets.redact(&observed),
         evidence: scene.evidence(Role::Setup, &deviating),
         unanswered,
+        throttled,
     }
 }
 

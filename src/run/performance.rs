@@ -21,6 +21,8 @@ pub enum ControlFailure {
     NotApplicable(String),
     /// It failed.
     Failed(String),
+    /// The server asked for patience.
+    Throttled(String),
     /// The run was stopped before it ended.
     Stopped,
 }
@@ -29,25 +31,42 @@ impl ControlFailure {
     /// Why, in words.
     pub fn words(&self) -> &str {
         match self {
-            ControlFailure::NotApplicable(why) | ControlFailure::Failed(why) => why,
+            ControlFailure::NotApplicable(why)
+            | ControlFailure::Failed(why)
+            | ControlFailure::Throttled(why) => why,
             ControlFailure::Stopped => "the run was stopped",
         }
     }
 }
 
-/// How often a throttled flow is tried again, after the server's own waiting time.
+/// How often a flow that failed is tried again: a hiccup is no verdict.
 pub const PATIENCE: usize = 3;
+/// How often one is tried again in which the server asked for patience, after its own waiting time. A login
+/// takes several requests that are sent once only, and each of them may be the one too many. All waiting of
+/// a run together is bounded by the transport.
+pub const THROTTLED_PATIENCE: usize = 12;
 
-/// Performs a control; a failed one gets a second chance, because a hiccup is no verdict.
+/// Performs a control; a failed one gets further chances.
 pub async fn control(world: &World, control: &Control) -> ControlRun {
-    let mut last = attempt(world, control).await;
-    for _ in 0..PATIENCE {
-        match &last.result {
-            Err(ControlFailure::Failed(_)) => last = attempt(world, control).await,
-            _ => break,
+    let mut failed = 0;
+    let mut throttled = 0;
+    loop {
+        let run = attempt(world, control).await;
+        let left = match &run.result {
+            Err(ControlFailure::Throttled(_)) => {
+                throttled += 1;
+                throttled <= THROTTLED_PATIENCE
+            }
+            Err(ControlFailure::Failed(_)) => {
+                failed += 1;
+                failed <= PATIENCE
+            }
+            _ => false,
+        };
+        if !left {
+            return run;
         }
     }
-    last
 }
 
 async fn attempt(world: &World, control: &Control) -> ControlRun {
@@ -66,6 +85,7 @@ async fn attempt(world: &World, control: &Control) -> ControlRun {
                 ControlFailure::NotApplicable(format!("{reason} ({words})"))
             }
             (_, Answer::NotApplicable(why)) => ControlFailure::NotApplicable(why.clone()),
+            (_, Answer::Throttled(_)) => ControlFailure::Throttled(scene.secrets.redact(&words)),
             _ => ControlFailure::Failed(scene.secrets.redact(&words)),
         });
         break;

@@ -321,7 +321,12 @@ fn decide(
             Some((ControlFailure::NotApplicable(why), evidence)) => {
                 (Verdict::Skipped, why, evidence)
             }
-            Some((failure @ (ControlFailure::Failed(_) | ControlFailure::Stopped), evidence)) => (
+            Some((
+                failure @ (ControlFailure::Failed(_)
+                | ControlFailure::Throttled(_)
+                | ControlFailure::Stopped),
+                evidence,
+            )) => (
                 Verdict::Inconclusive,
                 format!(
                     "the control failed before it, so a refusal would mean nothing: {}",

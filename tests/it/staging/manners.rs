@@ -57,12 +57,13 @@ async fn a_server_that_throttles_gets_no_false_verdict() {
     let calm = Odd::start(Oddities::default()).await;
     let (usual, end) = judged(calm.load(LOGIN), CASES).await;
     assert!(
-        end.summary.decided() >= 8,
+        end.summary.decided() >= 14,
         "{:?} {:?}",
         end.summary,
         end.problems
     );
     assert!(calm.revoked() > 0, "no grant was revoked");
+    let calm_summary = end.summary;
 
     let busy = Odd::start(Oddities {
         throttle: Some(7),
@@ -71,7 +72,13 @@ async fn a_server_that_throttles_gets_no_false_verdict() {
     .await;
     let (throttled, end) = judged(busy.load(LOGIN), CASES).await;
     assert!(end.problems.is_empty(), "{:?}", end.problems);
-    assert!(end.summary.decided() >= 8, "{:?}", end.summary);
+    // Patience costs time, and hardly a verdict.
+    let decided = end.summary.decided();
+    assert!(
+        decided >= 12 && decided + 2 >= calm_summary.decided(),
+        "{:?}, without throttling {calm_summary:?}",
+        end.summary
+    );
     for (expected, seen) in usual.iter().zip(&throttled) {
         assert_eq!(expected.id, seen.id);
         let honest = [expected.verdict, Verdict::Inconclusive, Verdict::Skipped];
