@@ -14,6 +14,7 @@ pub mod event;
 pub mod exit;
 pub mod flow;
 pub mod fuzz;
+#[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 pub mod login;
 mod reader;

@@ -138,86 +138,10 @@ fn description(case: &CaseReport) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use quick_xml::events::Event;
 
     use super::*;
+    use crate::fuzzing::report::junit::{attribute, holds, read};
     use crate::report::sample;
-
-    /// Name, attributes and own text.
-    type Element = (String, Vec<(String, String)>, String);
-
-    /// Every element with its attributes and its own text, as a JUnit reader sees them.
-    fn read(bytes: &[u8]) -> Vec<Element> {
-        let mut reader = quick_xml::Reader::from_reader(bytes);
-        let mut found: Vec<Element> = Vec::new();
-        let mut open: Vec<usize> = Vec::new();
-        loop {
-            match reader.read_event().expect("well-formed XML") {
-                Event::Start(element) => {
-                    open.push(found.len());
-                    found.push(start(&element));
-                }
-                Event::Empty(element) => found.push(start(&element)),
-                Event::End(_) => {
-                    open.pop();
-                }
-                Event::Text(part) => {
-                    if let Some(index) = open.last() {
-                        found[*index].2.push_str(&part.decode().expect("utf-8"));
-                    }
-                }
-                Event::GeneralRef(part) => {
-                    let name = part.decode().expect("utf-8").into_owned();
-                    let text = match part.resolve_char_ref().expect("a character") {
-                        Some(c) => c.to_string(),
-                        None => quick_xml::escape::resolve_xml_entity(&name)
-                            .expect("an entity")
-                            .to_owned(),
-                    };
-                    if let Some(index) = open.last() {
-                        found[*index].2.push_str(&text);
-                    }
-                }
-                Event::CData(part) => {
-                    if let Some(index) = open.last() {
-                        found[*index].2.push_str(&part.decode().expect("utf-8"));
-                    }
-                }
-                Event::Eof => return found,
-                _ => {}
-            }
-        }
-    }
-
-    fn start(
-        element: &quick_xml::events::BytesStart<'_>,
-    ) -> (String, Vec<(String, String)>, String) {
-        let name = String::from_utf8(element.name().as_ref().to_vec()).expect("utf-8");
-        let attributes = element
-            .attributes()
-            .map(|attribute| {
-                let attribute = attribute.expect("an attribute");
-                let key = String::from_utf8(attribute.key.as_ref().to_vec()).expect("utf-8");
-                let raw = String::from_utf8(attribute.value.to_vec()).expect("utf-8");
-                (
-                    key,
-                    quick_xml::escape::unescape(&raw)
-                        .expect("escapes")
-                        .into_owned(),
-                )
-            })
-            .collect();
-        (name, attributes, String::new())
-    }
-
-    fn attribute<'a>(element: &'a (String, Vec<(String, String)>, String), name: &str) -> &'a str {
-        &element
-            .1
-            .iter()
-            .find(|(key, _)| key == name)
-            .expect("the attribute")
-            .1
-    }
 
     #[test]
     fn every_verdict_has_its_junit_outcome() {
@@ -257,34 +181,6 @@ mod tests {
         );
         assert!(elements.iter().any(|e| e.0 == "skipped"
             && attribute(e, "message").starts_with("waived: known since spring (fails: ")));
-    }
-
-    fn holds(text: &str) {
-        let elements = read(&render(&sample::run_of(vec![sample::hostile_case(text)])).unwrap());
-        let failures: Vec<_> = elements
-            .iter()
-            .filter(|element| element.0 == "failure")
-            .collect();
-        assert_eq!(failures.len(), 1);
-        assert_eq!(attribute(failures[0], "message"), text::line(text));
-        assert!(
-            failures[0]
-                .2
-                .contains(&format!("fix        {}", text::line(text)))
-        );
-        let names: Vec<&str> = elements.iter().map(|element| element.0.as_str()).collect();
-        assert!(
-            names.iter().all(|name| [
-                "testsuites",
-                "testsuite",
-                "testcase",
-                "properties",
-                "property",
-                "failure"
-            ]
-            .contains(name)),
-            "{names:?}"
-        );
     }
 
     #[test]

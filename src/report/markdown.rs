@@ -215,6 +215,7 @@ fn undecided(out: &mut String, run: &Run) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::report::markdown::holds;
     use crate::report::sample;
 
     #[test]
@@ -229,72 +230,6 @@ mod tests {
             "{shown}"
         );
         assert!(shown.contains("**4 of 7 decided**"));
-    }
-
-    /// What a reader shows of a Markdown text: plain text and code, and what is anything else.
-    fn parsed(source: &str) -> (String, Vec<String>, Vec<String>) {
-        use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
-        let (mut words, mut blocks, mut strange) = (String::new(), Vec::new(), Vec::new());
-        let mut code: Option<String> = None;
-        for event in Parser::new_ext(
-            source,
-            Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH,
-        ) {
-            match event {
-                Event::Start(Tag::CodeBlock(_)) => code = Some(String::new()),
-                Event::End(TagEnd::CodeBlock) => blocks.extend(code.take()),
-                Event::Text(part) => match &mut code {
-                    Some(code) => code.push_str(&part),
-                    None => words.push_str(&part),
-                },
-                Event::Html(part) | Event::InlineHtml(part)
-                    if &*part == "<!-- -->"
-                        || part.trim().starts_with("<details>")
-                        || part.trim() == "</details>" => {}
-                Event::Html(part) | Event::InlineHtml(part) => strange.push(part.to_string()),
-                Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
-                    strange.push(dest_url.to_string())
-                }
-                Event::Code(part) => strange.push(part.to_string()),
-                Event::Rule => strange.push("---".to_owned()),
-                _ => {}
-            }
-        }
-        (words, blocks, strange)
-    }
-
-    fn holds(hostile: &str) {
-        let visible = text::line(hostile);
-        // Blanks at the ends of a cell or a line are not part of Markdown text.
-        let (words, _, strange) = parsed(&format!(
-            "| a |\n|---|\n| x{}x |\n",
-            text::markdown(hostile)
-        ));
-        assert_eq!(words, format!("ax{visible}x"));
-        assert!(strange.is_empty(), "{strange:?}");
-        for start in ["", "- "] {
-            let (words, blocks, strange) =
-                parsed(&format!("{start}{}x\n", text::markdown(hostile)));
-            assert_eq!(
-                words.trim_start(),
-                format!("{visible}x").trim_start(),
-                "{start:?}"
-            );
-            assert!(
-                strange.is_empty() && blocks.is_empty(),
-                "{strange:?} {blocks:?}"
-            );
-        }
-        let (_, blocks, _) = parsed(&text::markdown_fence(hostile, "sh"));
-        assert_eq!(blocks.len(), 1);
-        assert_eq!(
-            blocks[0].trim_end_matches('\n'),
-            text::block(hostile).trim_end_matches('\n')
-        );
-        let run = sample::run_of(vec![sample::hostile_case(hostile)]);
-        let (_, blocks, strange) = parsed(&String::from_utf8(render(&run).unwrap()).unwrap());
-        assert_eq!(blocks.len(), 2, "one diff and one command");
-        assert!(strange.is_empty(), "{strange:?}");
     }
 
     #[test]

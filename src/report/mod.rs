@@ -13,7 +13,7 @@ pub mod json;
 pub mod junit;
 pub mod markdown;
 pub mod output;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod sample;
 pub mod sarif;
 pub mod terminal;

@@ -1,5 +1,9 @@
 //! Hand-made runs for the tests of the reports.
 
+// The fuzz target needs the hostile ones only.
+#![cfg_attr(not(test), allow(dead_code))]
+#![allow(clippy::unwrap_used)]
+
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -44,6 +44,9 @@ fn address(url: &Url, anywhere: bool) -> Result<SocketAddr, Refused> {
 
 /// Fetches what a client has registered, by the rules.
 pub(crate) async fn registered(app: &App, url: &str) -> Result<Vec<u8>, Refused> {
+    if app.offline {
+        return Err("nobody answers there");
+    }
     follow(
         url,
         app.broken(Fault::FetchSpecialUse),

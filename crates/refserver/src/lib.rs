@@ -51,6 +51,8 @@ mod dpop;
 mod face;
 mod fault;
 mod fetch;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod http;
 mod interaction;
 mod introspect;

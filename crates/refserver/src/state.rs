@@ -34,6 +34,8 @@ pub(crate) struct App {
     pub agents: Vec<Agent>,
     /// What DPoP nonces are made from.
     pub nonce_secret: String,
+    /// Whether nothing is fetched, whoever asks: then the server opens no socket at all.
+    pub offline: bool,
     faults: Vec<Fault>,
     db: Mutex<Db>,
 }
@@ -298,6 +300,7 @@ impl App {
             users,
             nonce_secret: random_token(24),
             agents,
+            offline: false,
             faults: (faults.iter())
                 .flat_map(|fault| [Some(*fault), fault.like()])
                 .flatten()

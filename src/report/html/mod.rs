@@ -411,17 +411,8 @@ mod tests {
     use scraper::{Html, Selector};
 
     use super::*;
+    use crate::fuzzing::report::html::{holds, read, skeleton, texts};
     use crate::report::sample;
-
-    fn read(run: &Run) -> Html {
-        Html::parse_document(&String::from_utf8(render(run).unwrap()).unwrap())
-    }
-
-    fn texts(page: &Html, selector: &str) -> Vec<String> {
-        page.select(&Selector::parse(selector).unwrap())
-            .map(|element| element.text().collect())
-            .collect()
-    }
 
     #[test]
     fn each_failure_is_a_section_with_everything_needed_to_mend_it() {
@@ -515,40 +506,6 @@ mod tests {
         let page = read(&run);
         assert!(texts(&page, ".outcome.good").is_empty());
         assert!(texts(&page, ".outcome.little")[0].contains("1 of 3 decided"));
-    }
-
-    /// The elements of the page, in order: what a text must not be able to change.
-    fn skeleton(page: &Html) -> Vec<String> {
-        page.select(&Selector::parse("*").unwrap())
-            .map(|element| element.value().name().to_owned())
-            .collect()
-    }
-
-    fn holds(hostile: &str) {
-        let page = read(&sample::run_of(vec![sample::hostile_case(hostile)]));
-        let expected = text::line(hostile);
-        assert_eq!(
-            texts(&page, "section.failure > p[data-text]"),
-            std::slice::from_ref(&expected)
-        );
-        let values = texts(&page, "section.failure dd");
-        assert_eq!(values[0], expected);
-        // An empty deviation has no row.
-        assert!(hostile.is_empty() || values[1] == expected);
-        assert_eq!(
-            texts(&page, "section.failure pre code"),
-            [text::line(&format!("curl {hostile}"))]
-        );
-        assert_eq!(texts(&page, "script").len(), 1);
-        for element in page.select(&Selector::parse("*").unwrap()) {
-            for (name, value) in element.value().attrs() {
-                assert!(!name.starts_with("on"), "{name}={value}");
-                assert!(
-                    name != "href" || value.starts_with("https://") || value.starts_with('#'),
-                    "{value}"
-                );
-            }
-        }
     }
 
     #[test]

@@ -1,34 +1,10 @@
 //! What the terminal report shows, and what no server can make it show.
 
-use std::sync::{Arc, Mutex};
-
 use proptest::prelude::*;
 
 use super::*;
+use crate::fuzzing::report::terminal::{Buffer, commands, holds, shown};
 use crate::report::sample;
-
-#[derive(Clone, Default)]
-struct Buffer(Arc<Mutex<Vec<u8>>>);
-impl Write for Buffer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn shown(look: Look, cases: Vec<CaseReport>) -> String {
-    let buffer = Buffer::default();
-    let mut terminal = Box::new(Terminal::new(Box::new(buffer.clone()), look));
-    for event in sample::events_of(cases) {
-        terminal.event(&event).unwrap();
-    }
-    terminal.finish().unwrap();
-    let bytes = buffer.0.lock().unwrap().clone();
-    String::from_utf8(bytes).unwrap()
-}
 
 #[test]
 fn the_committed_sample_is_what_the_code_writes() {
@@ -206,66 +182,6 @@ fn a_progress_line_is_wiped_before_the_next_line() {
             "{line}"
         );
     }
-}
-
-/// The workflow commands a GitHub runner would find: `::name props::message` at the start of a line,
-/// after blanks, and the older `##[name]` anywhere.
-fn commands(shown: &str) -> Vec<(String, String, String)> {
-    let decode = |text: &str| {
-        text.replace("%0D", "\r")
-            .replace("%0A", "\n")
-            .replace("%3A", ":")
-            .replace("%2C", ",")
-            .replace("%25", "%")
-    };
-    shown
-        .split(['\n', '\r'])
-        .filter_map(|line| {
-            let command = || {
-                let rest = line.trim_start().strip_prefix("::")?;
-                let (head, message) = rest.split_once("::")?;
-                let (name, title) = head.split_once(" title=").unwrap_or((head, ""));
-                Some((name.to_owned(), decode(title), decode(message)))
-            };
-            let older = || {
-                line.contains("##[")
-                    .then(|| ("older".to_owned(), String::new(), line.to_owned()))
-            };
-            command().or_else(older)
-        })
-        .collect()
-}
-
-fn holds(hostile: &str, width: usize) {
-    let case = sample::hostile_case(hostile);
-    let expected = format!("{}: {}\nfix: {}", case.title, case.reason, case.fix);
-    let shown = shown(
-        Look {
-            annotations: true,
-            width,
-            ..Look::default()
-        },
-        vec![case],
-    );
-    let found = commands(&shown);
-    assert_eq!(found.len(), 1, "{found:?}\n{shown}");
-    assert_eq!(found[0].0, "error");
-    assert_eq!(found[0].1, "redirect.hostile");
-    let visible: String = expected
-        .chars()
-        .map(|c| {
-            if matches!(c, '\n' | '\r') {
-                c.to_string()
-            } else {
-                text::line(&c.to_string())
-            }
-        })
-        .collect();
-    assert_eq!(found[0].2, visible);
-    assert!(
-        !shown.chars().any(|c| c != '\n' && text::is_hidden(c)),
-        "{shown:?}"
-    );
 }
 
 #[test]

@@ -11,9 +11,11 @@
 mod documents;
 mod fields;
 mod planted;
+mod yours;
 
 pub use documents::{as_metadata, json, jwks, jwt, prm_metadata, rar};
 pub use fields::{challenge, cookie, form, http1, location, redirect_uri};
+pub use yours::{Query, check_query_parser};
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -41,9 +43,11 @@ pub const TARGETS: [Target; 12] = [
 /// No seed is longer, so that replaying stays quick.
 pub const LONGEST_SEED: usize = 100 * 1024;
 
+/// The seeds of one target together, in bytes.
+pub const LARGEST_CORPUS: u64 = 1024 * 1024;
+
 /// Replays the seeds in `corpus/NAME/` through the body of each target and gives back how many
-/// there were; else a message that names the target, and the seed where it is one's fault. This is
-/// the only function of the crate that reads files.
+/// there were; else a message that names the target, and the seed where it is one's fault.
 pub fn replay(corpus: &Path, targets: &[Target]) -> Result<usize, String> {
     let mut replayed = 0;
     for (name, body) in targets {
@@ -75,4 +79,38 @@ pub fn replay(corpus: &Path, targets: &[Target]) -> Result<usize, String> {
         }
     }
     Ok(replayed)
+}
+
+/// What cargo-fuzz lacks of these targets, whose bodies are functions of the module `bodies`: a source that calls the
+/// body, a `[[bin]]`, a dictionary, a corpus of at most [`LARGEST_CORPUS`]. `fuzz` is the folder of `Cargo.toml`.
+pub fn incomplete(fuzz: &Path, bodies: &str, names: &[&str]) -> Vec<String> {
+    let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).unwrap_or_default();
+    let mut missing = Vec::new();
+    for name in names {
+        let calls = |source: &String| {
+            let text = fs::read_to_string(fuzz.join(source)).unwrap_or_default();
+            text.contains(&format!("{bodies}::{name}(")) && manifest.contains(source.as_str())
+        };
+        let sources = [
+            format!("fuzz_targets/{name}.rs"),
+            format!("fuzz_targets/whole/{name}.rs"),
+        ];
+        if !sources.iter().any(calls) {
+            missing.push(format!("no target and [[bin]] that call {bodies}::{name}"));
+        }
+        if !fuzz.join(format!("dict/{name}.dict")).is_file() {
+            missing.push(format!("no dictionary dict/{name}.dict"));
+        }
+        let seeds = fs::read_dir(fuzz.join("corpus").join(name)).into_iter();
+        let bytes: u64 = seeds
+            .flatten()
+            .filter_map(|seed| Some(seed.ok()?.metadata().ok()?.len()))
+            .sum();
+        if bytes > LARGEST_CORPUS {
+            missing.push(format!(
+                "corpus/{name} has {bytes} bytes, more than {LARGEST_CORPUS}"
+            ));
+        }
+    }
+    missing
 }

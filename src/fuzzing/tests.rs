@@ -1,10 +1,12 @@
-//! No text, however odd, makes a loader panic, hang or run out of memory.
+//! No text, however odd, makes a body fail, hang or run out of memory; every seed is replayed.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use oauthspec::fuzzing::{suite_file, target_file, waiver_file};
-use oauthspec::suite::builtin::SUITES;
 use proptest::prelude::*;
+
+use super::{TARGETS, login_page, suite_file, target_file, waiver_file};
+use crate::suite::builtin::SUITES;
 
 const WAIVERS: &str =
     "[[waiver]]\ncase = \"redirect.*\"\nreason = \"known\"\nexpires = \"2027-01-31\"\n";
@@ -99,9 +101,9 @@ proptest! {
     #[test]
     fn any_text_is_loaded_or_refused(data in prop::collection::vec(any::<u8>(), 0..400), text in "\\PC{0,200}") {
         for data in [data.as_slice(), text.as_bytes()] {
-            suite_file(data);
-            target_file(data);
-            waiver_file(data);
+            for (_, body) in TARGETS {
+                body(data);
+            }
         }
     }
 
@@ -169,6 +171,7 @@ fn the_largest_files_are_read_within_seconds() {
         suite_file(data);
         target_file(data);
         waiver_file(data);
+        login_page(data);
         let took = began.elapsed();
         let start: String = giant.chars().take(60).collect();
         assert!(took < Duration::from_secs(60), "{took:?} for {start:?}");
@@ -183,4 +186,23 @@ fn numbered(size: usize, line: impl Fn(usize) -> String) -> String {
         n += 1;
     }
     text
+}
+
+fn fuzz() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz"))
+}
+
+#[test]
+fn every_seed_passes_the_body_of_its_target() {
+    match wire::fuzzing::replay(&fuzz().join("corpus"), &TARGETS) {
+        Ok(replayed) => assert!(replayed >= TARGETS.len()),
+        Err(message) => panic!("{message}"),
+    }
+}
+
+#[test]
+fn every_target_is_built_by_cargo_fuzz() {
+    let names: Vec<&str> = TARGETS.iter().map(|(name, _)| *name).collect();
+    let missing = wire::fuzzing::incomplete(fuzz(), "oauthspec::fuzzing", &names);
+    assert!(missing.is_empty(), "{missing:#?}");
 }
