@@ -7,12 +7,14 @@ use crate::target::from_issuer;
 
 use super::args::ScanArgs;
 use super::run::{Asked, perform};
-use super::{Failure, suites, target};
+use super::{Failure, print, suites, target};
 
 pub(super) async fn scan(arguments: &ScanArgs) -> Result<Exit, Failure> {
     let target =
         from_issuer(&arguments.issuer).map_err(|problem| Failure::usage(problem.to_string()))?;
-    let suites = visiting(suites::load(&[])?);
+    let all = suites::load(&[])?;
+    let later = with_a_login(&all, &arguments.issuer);
+    let suites = visiting(all);
     let options = Options {
         jobs: 2,
         rate: Some(arguments.rate),
@@ -25,7 +27,7 @@ pub(super) async fn scan(arguments: &ScanArgs) -> Result<Exit, Failure> {
         target,
         reference: None,
     };
-    perform(Asked {
+    let exit = perform(Asked {
         ready,
         suites,
         options,
@@ -33,7 +35,27 @@ pub(super) async fn scan(arguments: &ScanArgs) -> Result<Exit, Failure> {
         quiet: arguments.quiet,
         update: None,
     })
-    .await
+    .await?;
+    print::note(&later);
+    Ok(exit)
+}
+
+/// What stays unknown without a login: how many cases of which suites.
+fn with_a_login(suites: &[Suite], issuer: &str) -> String {
+    let mut all = 0;
+    let mut parts = Vec::new();
+    for suite in suites {
+        let more = suite.cases.iter().filter(|case| !harmless(case)).count();
+        if more > 0 {
+            parts.push(format!("{} {more}", suite.name));
+        }
+        all += more;
+    }
+    format!(
+        "A login would add up to {all} cases: {}. `oauthspec list --suite NAME` names them; next: oauthspec init {}",
+        parts.join(", "),
+        crate::report::text::line(issuer)
+    )
 }
 
 /// The cases that need no login and change nothing: each step reads a public document.

@@ -243,3 +243,56 @@ async fn a_login_is_shown_page_by_page_without_its_secrets() {
     assert!(!told.contains("a-wrong-password"), "{told}");
     server.stop().await;
 }
+
+/// The lines of the tutorial that a reader types.
+fn tutorial() -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/first-contact.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let blocks = text.split("```sh\n").skip(1);
+    let lines = blocks.filter_map(|block| block.split_once("```"));
+    lines
+        .flat_map(|(block, _)| block.lines().map(str::to_owned))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tutorial_works_as_it_is_written() {
+    let server = Reference::start(Face::Reference, Vec::new(), 0)
+        .await
+        .unwrap();
+    let newcomer = Newcomer::new("tutorial", people(&server));
+    let lines = tutorial();
+    assert!(lines.len() >= 10, "{lines:?}");
+    let api = server.target.resource("a").unwrap().url.clone();
+    for line in lines {
+        let line = line
+            .replace("https://as.example", &server.target.issuer)
+            .replace("https://api.example/me", api.as_str());
+        let words = line.strip_prefix("oauthspec ").expect(&line);
+        // One word is quoted; the others stand apart by blanks.
+        let arguments: Vec<String> = words
+            .split('\'')
+            .enumerate()
+            .flat_map(|(at, part)| match at % 2 {
+                1 => vec![part.to_owned()],
+                _ => part.split_whitespace().map(str::to_owned).collect(),
+            })
+            .collect();
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let (exit, told, said) = newcomer.oauthspec(&arguments).await;
+        assert_eq!(exit, Some(0), "{line}\n{told}{said}");
+        if line.contains("scan") {
+            assert!(said.contains("A login would add up to"), "{said}");
+        }
+    }
+    for name in [
+        "target.toml",
+        "first.json",
+        "first.html",
+        "waivers.toml",
+        "second.json",
+    ] {
+        assert!(newcomer.folder.join(name).is_file(), "{name}");
+    }
+    server.stop().await;
+}
