@@ -14,6 +14,7 @@ mod dpop;
 mod general;
 mod hightop;
 mod jwt;
+mod mcp;
 mod metadata;
 mod pages;
 mod pushed;
@@ -122,7 +123,7 @@ enum Look {
 struct Check(&'static str, Look);
 
 /// The tables of all concerns.
-const TABLES: [&[Check]; 18] = [
+const TABLES: [&[Check]; 19] = [
     race::CHECKS,
     metadata::CHECKS,
     resource::CHECKS,
@@ -136,6 +137,7 @@ const TABLES: [&[Check]; 18] = [
     registration::CHECKS,
     device::CHECKS,
     dpop::CHECKS,
+    mcp::CHECKS,
     general::CHECKS,
     answers::CHECKS,
     silence::CHECKS,

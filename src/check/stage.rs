@@ -379,6 +379,7 @@ fn resource(name: &str) -> Resource {
         body: None,
         scope: Some("read".into()),
         rar: None,
+        mcp: None,
     }
 }
 

@@ -47,6 +47,9 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
     let sent = draft.sent();
     let token = draft.get("token");
     place_token(&mut draft);
+    if let Some(revision) = &resource.mcp {
+        speak_mcp(&mut draft, resource, revision);
+    }
     let recorded = dpop::send(scene, act, draft, token, "rs").await;
     let mut outcome = Outcome::new(Verb::Call, &act.label, read(&recorded));
     outcome.client = client.name.clone();
@@ -56,8 +59,38 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
         outcome
             .fields
             .insert("status".into(), reply.status.to_string());
+        // Where there are no sessions, one that is made up stands for them.
+        let session = reply.header("mcp-session-id");
+        let session = session.unwrap_or_else(|| jose::random_token(16).into());
+        outcome.fields.insert("session".into(), session.to_string());
     }
     Ok(outcome)
+}
+
+/// The headers of a message to an MCP server, unless the step says something else in their place.
+fn speak_mcp(draft: &mut Draft, resource: &Resource, revision: &str) {
+    let body = resource.body.as_ref().map(|(body, _)| body.as_str());
+    let message: serde_json::Value =
+        serde_json::from_str(body.unwrap_or_default()).unwrap_or_default();
+    let text = |pointer: &str| {
+        let value = message.pointer(pointer).and_then(|value| value.as_str());
+        value.map(str::to_owned)
+    };
+    let headers = [
+        ("Accept", Some("application/json, text/event-stream".into())),
+        ("MCP-Protocol-Version", Some(revision.to_owned())),
+        ("Mcp-Method", text("/method")),
+        ("Mcp-Name", text("/params/name")),
+    ];
+    for (name, value) in headers {
+        let said = draft
+            .headers
+            .iter()
+            .any(|(own, _)| own.eq_ignore_ascii_case(name));
+        if let Some(value) = value.filter(|_| !said) {
+            draft.headers.push((name.to_owned(), value));
+        }
+    }
 }
 
 /// `token` is a parameter only until here: it becomes the Authorization header.

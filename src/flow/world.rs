@@ -122,6 +122,8 @@ impl World {
             "jar",
             metadata("request_parameter_supported") == Some(&Value::Bool(true)),
         );
+        let mcp = target.resources.iter().any(|one| one.mcp.is_some());
+        has("mcp", mcp);
         has("rar", !target.rar.is_empty());
         for (name, _) in &target.rar {
             has(&format!("rar.{name}"), true);

@@ -102,6 +102,7 @@ fn enabling(need: &str) -> String {
         "id_token" => "no ID token is issued",
         "par" => "no pushed authorization request endpoint",
         "device" => "no device authorization endpoint",
+        "mcp" => "no [resource.NAME] of the target file says mcp = \"2026-07-28\"",
         "listener" => "the server is not on this machine, so it cannot reach our listener",
         "burst" => {
             "it makes up to 50 registrations: permit that with burst = true in [policy] of the target file"

@@ -32,6 +32,7 @@ pub const SUITES: &[(&str, &str)] = suites![
     "suites/dcrm.toml",
     "suites/device.toml",
     "suites/dpop.toml",
+    "suites/mcp.toml",
     "suites/robust.toml",
     "suites/services/hightop.toml",
     "suites/services/agnicpay.toml",

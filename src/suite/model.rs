@@ -229,7 +229,8 @@ impl Verb {
                 "challenge",
             ],
             Verb::Exchange | Verb::Grant | Verb::Refresh => TOKENS,
-            Verb::Revoke | Verb::Call | Verb::Http => &["status"],
+            Verb::Call => &["status", "session"],
+            Verb::Revoke | Verb::Http => &["status"],
             Verb::Introspect => &["active", "scope", "client_id", "sub"],
             Verb::Device => &[
                 "device_code",

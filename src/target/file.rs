@@ -203,6 +203,8 @@ pub struct ResourceFile {
     pub content_type: Option<String>,
     /// The authorization detail it needs, by name.
     pub rar: Option<String>,
+    /// The revision of the Model Context Protocol (`2026-07-28`), when it is an MCP server and the body a JSON-RPC message.
+    pub mcp: Option<String>,
 }
 
 /// How a user logs in and consents.

@@ -139,6 +139,8 @@ pub struct Resource {
     pub scope: Option<String>,
     /// The authorization detail the probe needs, by name.
     pub rar: Option<String>,
+    /// The MCP revision, when the probe is a message to an MCP server.
+    pub mcp: Option<String>,
 }
 
 /// A person who can log in.

@@ -244,6 +244,7 @@ impl Pieces<'_> {
                     url,
                     body,
                     scope: table.owned("scope"),
+                    mcp: table.owned("mcp"),
                     rar,
                 });
             }

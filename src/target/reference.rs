@@ -164,10 +164,26 @@ fn resource(fact: &refserver::ResourceFact, issuer: &str) -> Option<Resource> {
         id: fact.id.clone(),
         method: method.to_owned(),
         url: base.join(path).ok()?,
-        body: posts.then(|| ("{}".to_owned(), "application/json".to_owned())),
+        body: posts.then(|| (body(fact), "application/json".to_owned())),
+        mcp: fact.mcp.map(str::to_owned),
         scope: (!fact.scope.is_empty()).then(|| fact.scope.clone()),
         rar: fact.rar.clone(),
     })
+}
+
+/// What is posted to a probe: at an MCP server, the call of a tool that its scope is for.
+fn body(fact: &refserver::ResourceFact) -> String {
+    if fact.mcp.is_none() {
+        return "{}".to_owned();
+    }
+    let tool = if fact.scope == "write" {
+        "write_item"
+    } else {
+        "read_items"
+    };
+    format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{tool}","arguments":{{}}}}}}"#
+    )
 }
 
 /// Where things are, when no metadata says so.

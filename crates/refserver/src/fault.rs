@@ -138,7 +138,7 @@ faults! {
     MetadataAlgNone "metadata-alg-none" ["as-meta.auth-alg-not-none"] "The metadata offers alg none for client assertions.";
     MetadataRedirected "metadata-redirected" ["as-meta.direct-200", "as-meta.absolute-urls", "as-meta.auth-alg-not-none", "as-meta.available", "as-meta.issuer-identical", "as-meta.no-empty-values", "as-meta.no-legacy-grants", "as-meta.no-plain", "as-meta.oidc-agrees", "as-meta.path-insertion", "as-meta.pkce-advertised", "as-meta.required-members", "rar.metadata", "tls.endpoints-https"] "The metadata URL redirects to another place.";
     MetadataRelative "metadata-relative" ["as-meta.absolute-urls", "tls.endpoints-https"] "An endpoint in the metadata is a path instead of a URL.";
-    PrmResourceDiffers "prm-resource-differs" ["prm.resource-identical", "prm.cross-check", "prm.distinct-resources"] "Protected resource metadata names the origin instead of the resource.";
+    PrmResourceDiffers "prm-resource-differs" ["mcp.prm-usable", "prm.resource-identical", "prm.cross-check", "prm.distinct-resources"] "Protected resource metadata names the origin instead of the resource.";
     PrmSameForAll "prm-same-for-all" ["prm.distinct-resources", "prm.resource-identical"] "Every protected resource metadata URL gives the first resource's document.";
     PrmChallengeOther "prm-challenge-other" ["prm.challenge-match"] "The challenge of one resource points at the metadata of the other.";
     PrmChallengeRelative "prm-challenge-relative" ["prm.challenge-absolute"] "resource_metadata in the challenge is a path instead of a URL.";
@@ -509,6 +509,20 @@ faults! {
     DcrmUnvalidated "dcrm-unvalidated" ["dcrm.update-validated"] "PUT does not check redirect URIs.";
     DcrmImmutable "dcrm-identity-chosen" ["dcrm.immutable"] "PUT lets the client choose its identifier and its secret.";
     DcrmLeavesTokens "dcrm-leaves-tokens" ["dcrm.tokens-after-delete"] "Deleting a client leaves its tokens alive.";
+
+    // MCP server.
+    McpOpen "mcp-open" ["mcp.tool-call-guarded", "mcp.every-request", "mcp.challenge-scope"] "The MCP server answers whoever brings no token.";
+    McpSession "mcp-session" ["mcp.every-request"] "The MCP server gives out a session id, and takes it in place of a token.";
+    McpErrors200 "mcp-errors-200" ["mcp.status-codes", "mcp.cross-audience"] "An invalid token is a JSON-RPC error with status 200 at the MCP server.";
+    McpScope "mcp-scope" ["mcp.post-scope-flow"] "The MCP server runs every tool with any token.";
+    McpScopeUnnamed "mcp-scope-unnamed" ["mcp.challenge-scope", "mcp.post-scope-flow"] "Challenges of the MCP server name no scope.";
+    McpOrigin "mcp-origin" ["mcp.origin"] "The MCP server does not look at Origin.";
+    McpHost "mcp-host" ["mcp.host-rebinding"] "The MCP server does not look at Host.";
+    McpVersion "mcp-version" ["mcp.protocol-version"] "Any MCP-Protocol-Version will do.";
+    McpHeaders "mcp-headers" ["mcp.header-body-mismatch"] "Mcp-Method and Mcp-Name are believed, and not compared with the body.";
+    McpSlash "mcp-slash" ["mcp.canonical-spelling"] "With a slash at its end the MCP endpoint is open.";
+    McpOfflineAccess "mcp-offline-access" ["mcp.offline-access-absent"] "The metadata of the MCP server lists offline_access.";
+    McpOmnibus "mcp-omnibus" ["mcp.scopes-minimal"] "The metadata of the MCP server lists a wildcard scope.";
 
     // Proof of possession.
     DpopUnbound "dpop-unbound" ["dpop.bound"] "A proof makes token_type DPoP, but the token is bound to no key.";

@@ -58,6 +58,7 @@ mod interaction;
 mod introspect;
 mod issue;
 mod jar;
+mod mcp;
 mod metadata;
 mod pages;
 mod par;
@@ -199,6 +200,8 @@ pub struct ResourceFact {
     pub scope: String,
     /// The name in [`Facts::rar`] of the authorization details it needs.
     pub rar: Option<String>,
+    /// The MCP revision, when it is an MCP server.
+    pub mcp: Option<&'static str>,
 }
 
 impl Server {
@@ -402,6 +405,7 @@ fn set_up(face: &'static FaceData, origin: &str) -> (Facts, Vec<Client>, Vec<Age
         .iter()
         .flat_map(|resource| resource.routes.iter().map(move |route| (resource, route)));
     let resources = routes.map(|(resource, route)| ResourceFact {
+        mcp: (resource.name == mcp::NAME).then_some(mcp::REVISION),
         name: route.name.to_owned(),
         id: (face.rules.resource_indicators).then(|| format!("{origin}{}", resource.path)),
         probe: format!("{} {}", route.method, route.path),
@@ -529,10 +533,10 @@ fn router(app: Arc<App>) -> Router {
                 .put(register::replace)
                 .delete(register::delete),
         );
-        if let Some(device) = face.device {
-            pages = pages.route(device.page, get(device::page).post(device::entered));
-            apis = apis.route(device.endpoint, post(device::post).get(device::get));
-        }
+    }
+    if let Some(device) = face.device {
+        pages = pages.route(device.page, get(device::page).post(device::entered));
+        apis = apis.route(device.endpoint, post(device::post).get(device::get));
     }
     if face.rules.alone {
         pages = Router::new();

@@ -228,6 +228,14 @@ pub(crate) fn protected_resource(app: &App, resource: &'static ResourceData) -> 
     };
     let mut scopes: Vec<&str> = resource.routes.iter().map(|route| route.scope).collect();
     scopes.dedup();
+    if resource.name == crate::mcp::NAME {
+        if app.broken(Fault::McpOfflineAccess) {
+            scopes.push("offline_access");
+        }
+        if app.broken(Fault::McpOmnibus) {
+            scopes.push("items:*");
+        }
+    }
     let id = if app.broken(Fault::PrmResourceDiffers) {
         app.origin.clone()
     } else {

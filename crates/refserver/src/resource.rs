@@ -16,7 +16,7 @@ use crate::{
     dpop,
     face::{ResourceData, Route},
     http::{self, Params},
-    rar,
+    mcp, rar,
 };
 
 /// A bearer token above this many bytes is refused unread.
@@ -29,6 +29,9 @@ pub(crate) async fn serve(
     path: &'static str,
     request: Request<Body>,
 ) -> Response {
+    if resource.name == mcp::NAME {
+        return mcp::serve(&app, resource, request).await;
+    }
     let method = if request.method() == Method::HEAD {
         Method::GET
     } else {
@@ -97,13 +100,14 @@ fn data(route: &Route, sub: &str) -> Response {
 }
 
 /// A refusal with its challenge.
-struct Challenge<'a> {
-    app: &'a App,
-    resource: &'a ResourceData,
+pub(crate) struct Challenge<'a> {
+    pub app: &'a App,
+    pub resource: &'a ResourceData,
 }
 
 impl Challenge<'_> {
-    fn refuse(&self, status: StatusCode, error: Option<&str>, scope: Option<&str>) -> Response {
+    /// 401 or 403 with what the client needs to go on.
+    pub fn refuse(&self, status: StatusCode, error: Option<&str>, scope: Option<&str>) -> Response {
         let mut response = match error {
             Some(error) => http::json_response(status, &json!({"error": error})),
             None => http::json_response(

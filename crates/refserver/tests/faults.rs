@@ -12,8 +12,8 @@ mod support;
 
 use oauthspec_refserver::Fault;
 use probe::{
-    authorization, device, documents, dpop, pushed, redirect_uri, registration, resource_server,
-    revocation, signed, token_endpoint,
+    authorization, device, documents, dpop, mcp, pushed, redirect_uri, registration,
+    resource_server, revocation, signed, token_endpoint,
 };
 use support::{Browser, Target, start};
 
@@ -23,6 +23,9 @@ async fn shows(t: &Target, fault: Fault) -> Option<bool> {
         return Some(shown);
     }
     if let Some(shown) = dpop::shows(t, fault).await {
+        return Some(shown);
+    }
+    if let Some(shown) = mcp::shows(t, fault).await {
         return Some(shown);
     }
     if let Some(shown) = documents::shows(t, fault).await {

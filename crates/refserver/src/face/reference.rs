@@ -73,6 +73,27 @@ pub(super) static FACE: FaceData = FaceData {
                 detail: None,
             }],
         },
+        ResourceData {
+            name: crate::mcp::NAME,
+            path: "/mcp",
+            format: Format::Jwt,
+            routes: &[
+                Route {
+                    name: "mcp",
+                    method: "POST",
+                    path: "/mcp",
+                    scope: "read",
+                    detail: None,
+                },
+                Route {
+                    name: "mcp-write",
+                    method: "POST",
+                    path: "/mcp",
+                    scope: "write",
+                    detail: None,
+                },
+            ],
+        },
     ],
     default_resource: Some("a"),
     details: crate::rar::REFERENCE_TYPES,

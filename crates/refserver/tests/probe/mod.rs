@@ -6,6 +6,7 @@ pub mod authorization;
 pub mod device;
 pub mod documents;
 pub mod dpop;
+pub mod mcp;
 pub mod pushed;
 pub mod redirect_uri;
 pub mod registration;

@@ -129,6 +129,11 @@ impl Target {
         }
         request.push_str("\r\n");
         request.push_str(body);
+        self.raw(&request).await
+    }
+
+    /// Exactly these bytes.
+    pub async fn raw(&self, request: &str) -> Answer {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut bytes = Vec::new();
