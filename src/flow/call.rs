@@ -61,8 +61,8 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
             .insert("status".into(), reply.status.to_string());
         // Where there are no sessions, one that is made up stands for them.
         let session = reply.header("mcp-session-id");
-        let session = session.unwrap_or_else(|| jose::random_token(16).into());
-        outcome.fields.insert("session".into(), session.to_string());
+        let session = session.unwrap_or_else(|| jose::random_token(16));
+        outcome.fields.insert("session".into(), session);
     }
     Ok(outcome)
 }
