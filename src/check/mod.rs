@@ -8,6 +8,7 @@
 mod agnicpay;
 mod answers;
 mod authorization;
+mod cors;
 mod device;
 mod doc;
 mod dpop;
@@ -28,6 +29,7 @@ mod silence;
 mod stage;
 mod subject;
 mod token;
+mod truth;
 mod view;
 
 use crate::flow::{Answer, Scene};
@@ -123,7 +125,7 @@ enum Look {
 struct Check(&'static str, Look);
 
 /// The tables of all concerns.
-const TABLES: [&[Check]; 19] = [
+const TABLES: [&[Check]; 21] = [
     race::CHECKS,
     metadata::CHECKS,
     resource::CHECKS,
@@ -131,6 +133,8 @@ const TABLES: [&[Check]; 19] = [
     subject::CHECKS,
     pages::CHECKS,
     pushed::CHECKS,
+    cors::CHECKS,
+    truth::CHECKS,
     token::CHECKS,
     rights::CHECKS,
     jwt::CHECKS,

@@ -24,6 +24,9 @@ pub enum Encoding {
     Json,
 }
 
+/// The most that a request is swollen by, in bytes or parameters.
+const MOST_PADDING: usize = 2_000_000;
+
 /// A parameter's value before encoding.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Param {
@@ -224,6 +227,7 @@ impl Draft {
             "@body" => self.body = Some(text()),
             "@accept" => self.headers.push(("Accept".into(), text())),
             "@auth" => self.choose_auth(&text())?,
+            "@pad" | "@pad-header" | "@many" => self.swell(name, &text())?,
             "@interval" | "@guesses" | "@dpop" | "@request" | "@status" | "@location" | "@size" => {
                 self.options.retain(|(known, _)| known != name);
                 self.options.push((name.to_owned(), text()));
@@ -252,6 +256,27 @@ impl Draft {
                     return Err(format!("{name} is not a pseudo parameter"));
                 } else {
                     self.set(name, values);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the request big: a long parameter, a long header, or many parameters.
+    fn swell(&mut self, how: &str, size: &str) -> Result<(), String> {
+        let size: usize = size
+            .parse()
+            .ok()
+            .filter(|size| *size <= MOST_PADDING)
+            .ok_or_else(|| format!("{how} takes a number up to {MOST_PADDING}"))?;
+        match how {
+            "@pad" => self.push("oauthspec_pad", "x".repeat(size)),
+            "@pad-header" => self
+                .headers
+                .push(("X-Oauthspec-Pad".into(), "x".repeat(size))),
+            _ => {
+                for number in 0..size {
+                    self.push(&format!("oauthspec_{number}"), "x");
                 }
             }
         }

@@ -72,7 +72,15 @@ pub(crate) async fn get(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let params = Params::parse(query.unwrap_or_default().as_bytes());
+    let mut query = query.unwrap_or_default();
+    if app.broken(Fault::PlusKept) {
+        let kept = |pair: &str| match pair.strip_prefix("state=") {
+            Some(state) => format!("state={}", state.replace('+', "%2B")),
+            None => pair.to_owned(),
+        };
+        query = query.split('&').map(kept).collect::<Vec<_>>().join("&");
+    }
+    let params = Params::parse(query.as_bytes());
     let status = if app.broken(AgnicFault::RedirectStatus) {
         StatusCode::TEMPORARY_REDIRECT
     } else {

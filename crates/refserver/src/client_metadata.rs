@@ -100,7 +100,8 @@ pub(crate) fn checked(
     {
         return fail("invalid_client_metadata", "unknown metadata");
     }
-    if members.contains_key("software_statement") {
+    let believed = app.broken(Fault::DcrStatementBelieved);
+    if members.contains_key("software_statement") && !believed {
         return fail(
             "unapproved_software_statement",
             "no software statement is trusted here",
@@ -242,6 +243,7 @@ pub(crate) fn checked(
         "software_version",
         "require_pushed_authorization_requests",
         "request_object_signing_alg",
+        "software_statement",
     ] {
         if let Some(value) = members.get(name).filter(|value| !value.is_null()) {
             metadata.insert(name.into(), value.clone());

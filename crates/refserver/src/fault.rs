@@ -133,12 +133,14 @@ faults! {
     MetadataEmptyArray "metadata-empty-array" ["as-meta.no-empty-values"] "A metadata member without values is an empty array instead of absent.";
     MetadataOidcDisagrees "metadata-oidc-disagrees" ["as-meta.oidc-agrees"] "The two metadata documents name different token endpoints.";
     MetadataContentType "metadata-content-type" ["as-meta.available"] "The metadata is served as text/html.";
-    MetadataMemberMissing "metadata-member-missing" ["as-meta.required-members"] "The metadata lacks response_types_supported.";
+    MetadataMemberMissing "metadata-member-missing" ["as-meta.required-members", "as-meta.truthful"] "The metadata lacks response_types_supported.";
     MetadataPkceMissing "metadata-pkce-missing" ["as-meta.pkce-advertised"] "The metadata does not say that S256 is supported.";
     MetadataAlgNone "metadata-alg-none" ["as-meta.auth-alg-not-none"] "The metadata offers alg none for client assertions.";
     MetadataRedirected "metadata-redirected" ["as-meta.direct-200", "as-meta.absolute-urls", "as-meta.auth-alg-not-none", "as-meta.available", "as-meta.issuer-identical", "as-meta.no-empty-values", "as-meta.no-legacy-grants", "as-meta.no-plain", "as-meta.oidc-agrees", "as-meta.path-insertion", "as-meta.pkce-advertised", "as-meta.required-members", "rar.metadata", "tls.endpoints-https"] "The metadata URL redirects to another place.";
+    MetadataGrantsLie "metadata-grants-lie" ["as-meta.truthful"] "The metadata does not list the refresh_token grant, which works.";
     MetadataRelative "metadata-relative" ["as-meta.absolute-urls", "tls.endpoints-https"] "An endpoint in the metadata is a path instead of a URL.";
     PrmResourceDiffers "prm-resource-differs" ["mcp.prm-usable", "prm.resource-identical", "prm.cross-check", "prm.distinct-resources"] "Protected resource metadata names the origin instead of the resource.";
+    PrmContentType "prm-content-type" ["prm.available"] "Protected resource metadata is served as text/html.";
     PrmSameForAll "prm-same-for-all" ["prm.distinct-resources", "prm.resource-identical"] "Every protected resource metadata URL gives the first resource's document.";
     PrmChallengeOther "prm-challenge-other" ["prm.challenge-match"] "The challenge of one resource points at the metadata of the other.";
     PrmChallengeRelative "prm-challenge-relative" ["prm.challenge-absolute"] "resource_metadata in the challenge is a path instead of a URL.";
@@ -567,7 +569,14 @@ faults! {
     DeviceUserCodeExact "device-user-code-exact" ["device.code-quality"] "A user code must be typed exactly as it is shown, case and dash included.";
     DeviceUserCodeReusable "device-user-code-reusable" ["device.code-quality"] "A user code that has been approved can be approved again.";
 
+    DcrStatementBelieved "dcr-statement-believed" ["dcr.software-statement"] "A software statement counts, whoever has signed it.";
+
     // Whole-server faults.
+    BigBody500 "big-body-500" ["robust.limits"] "A request body of more than 64 KB is a 500.";
+    PlusKept "plus-kept" ["robust.parser-agreement"] "A plus sign in state is not read as a space.";
+    CorsUnexposed "cors-unexposed" ["http.cors-expose"] "WWW-Authenticate is not among the headers that pages may read.";
+    DcrErrors200 "dcr-errors-200" ["http.registration-error-not-200"] "Registration errors travel with status 200.";
+    ReferrerUnset "referrer-unset" ["http.referrer-policy"] "Pages do not say which referrer may leave them.";
     ServerError500 "server-error-500" ["robust.no-5xx", "robust.no-detail-leak", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type", "redirect.unicode-confusion-no-session"] "A broken percent escape is a 500.";
     StackTrace "stack-trace" ["robust.no-detail-leak"] "Token errors carry a stack trace.";
 

@@ -568,9 +568,16 @@ fn router(app: Arc<App>) -> Router {
                 );
         }
     }
+    apis = apis.layer(middleware::from_fn(cors));
+    if app.broken(Fault::CorsUnexposed) {
+        apis = apis.layer(middleware::map_response(unexposed));
+    }
     let mut router = pages
-        .merge(apis.layer(middleware::from_fn(cors)))
-        .layer(DefaultBodyLimit::max(64 * 1024));
+        .merge(apis)
+        .layer(DefaultBodyLimit::max(2 * 1024 * 1024));
+    if app.broken(Fault::BigBody500) {
+        router = router.layer(middleware::from_fn(crash_on_big));
+    }
     if app.broken_deep() {
         router = router.layer(middleware::from_fn_with_state(
             Arc::clone(&app),
@@ -578,6 +585,24 @@ fn router(app: Arc<App>) -> Router {
         ));
     }
     router.with_state(app)
+}
+
+/// By fault: what the challenge says stays hidden from pages.
+async fn unexposed(mut response: Response) -> Response {
+    response
+        .headers_mut()
+        .remove(header::ACCESS_CONTROL_EXPOSE_HEADERS);
+    response
+}
+
+/// By fault: a body that does not fit into the buffer.
+async fn crash_on_big(request: Request<Body>, next: Next) -> Response {
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    let length = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > 64 * 1024) {
+        return http::empty(StatusCode::INTERNAL_SERVER_ERROR);
+    }
+    next.run(request).await
 }
 
 /// Browser clients may read these answers from anywhere: no cookie means anything there.

@@ -91,6 +91,9 @@ fn document(app: &App, headers: &HeaderMap) -> Map<String, Value> {
     }
     put("response_modes_supported", json!(["query"]));
     let mut grants = vec!["authorization_code", "refresh_token"];
+    if app.broken(Fault::MetadataGrantsLie) {
+        grants.truncate(1);
+    }
     // Without registration the clients are those known at start: where none has a secret, none authenticates.
     let secrets = paths.register.is_some() || app.face.clients.iter().any(|one| one.auth != "none");
     if secrets {
@@ -262,7 +265,11 @@ pub(crate) fn protected_resource(app: &App, resource: &'static ResourceData) -> 
     if app.broken(Fault::PrmEmptyArray) {
         body["resource_signing_alg_values_supported"] = json!([]);
     }
-    json_response(StatusCode::OK, &body)
+    let mut response = json_response(StatusCode::OK, &body);
+    if app.broken(Fault::PrmContentType) {
+        http::set(&mut response, header::CONTENT_TYPE, "text/html");
+    }
+    response
 }
 
 /// The key set.

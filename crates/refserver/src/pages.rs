@@ -27,6 +27,9 @@ fn send(app: &App, status: StatusCode, title: &str, body: Markup) -> Response {
         other => other,
     };
     let mut response = http::page(status, markup);
+    if app.broken(Fault::ReferrerUnset) {
+        response.headers_mut().remove(header::REFERRER_POLICY);
+    }
     if app.broken(Fault::FramingAllowed) {
         response.headers_mut().remove(header::X_FRAME_OPTIONS);
         response.headers_mut().insert(

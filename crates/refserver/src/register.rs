@@ -17,8 +17,13 @@ use crate::{
     state::{Client, now, now_ms},
 };
 
-fn refuse(fail: Fail) -> Response {
-    http::oauth_error(StatusCode::BAD_REQUEST, fail.0, &fail.1)
+fn refuse(app: &App, fail: Fail) -> Response {
+    let status = if app.broken(Fault::DcrErrors200) {
+        StatusCode::OK
+    } else {
+        StatusCode::BAD_REQUEST
+    };
+    http::oauth_error(status, fail.0, &fail.1)
 }
 
 /// `POST`: registers.
@@ -35,11 +40,11 @@ pub(crate) async fn create(
     }
     let members = match read(&headers, &body) {
         Ok(members) => members,
-        Err(fail) => return refuse(fail),
+        Err(fail) => return refuse(&app, fail),
     };
     let mut client = match checked(&app, &members, true) {
         Ok(client) => client,
-        Err(fail) => return refuse(fail),
+        Err(fail) => return refuse(&app, fail),
     };
     fetch_on_registration(&app, &members).await;
     let chosen = members
@@ -61,10 +66,13 @@ pub(crate) async fn create(
     let answer = describe(&app, &client);
     let mut db = app.db();
     if db.full() {
-        return refuse((
-            "invalid_client_metadata",
-            "no more clients can be registered".into(),
-        ));
+        return refuse(
+            &app,
+            (
+                "invalid_client_metadata",
+                "no more clients can be registered".into(),
+            ),
+        );
     }
     db.clients.insert(client.id.clone(), client);
     drop(db);
@@ -227,27 +235,33 @@ pub(crate) async fn replace(
     };
     let mut members = match read(&headers, &body) {
         Ok(members) => members,
-        Err(fail) => return refuse(fail),
+        Err(fail) => return refuse(&app, fail),
     };
     let asked = members.get("client_id").and_then(Value::as_str);
     let renamed = asked
         .filter(|_| app.broken(Fault::DcrmImmutable))
         .map(str::to_owned);
     if asked != Some(&client.id) && renamed.is_none() {
-        return refuse((
-            "invalid_client_metadata",
-            "client_id must be the client's own".into(),
-        ));
+        return refuse(
+            &app,
+            (
+                "invalid_client_metadata",
+                "client_id must be the client's own".into(),
+            ),
+        );
     }
     if members
         .get("client_secret")
         .is_some_and(|secret| secret.as_str() != client.secret.as_deref())
         && !app.broken(Fault::DcrmImmutable)
     {
-        return refuse((
-            "invalid_client_metadata",
-            "client_secret cannot be chosen".into(),
-        ));
+        return refuse(
+            &app,
+            (
+                "invalid_client_metadata",
+                "client_secret cannot be chosen".into(),
+            ),
+        );
     }
     if app.broken(Fault::DcrmMerges) {
         for (name, value) in &client.metadata {
@@ -256,14 +270,17 @@ pub(crate) async fn replace(
     }
     let mut next = match checked(&app, &members, !app.broken(Fault::DcrmUnvalidated)) {
         Ok(next) => next,
-        Err(fail) => return refuse(fail),
+        Err(fail) => return refuse(&app, fail),
     };
     let keeps_secret = next.auth.starts_with("client_secret_");
     if keeps_secret != client.auth.starts_with("client_secret_") {
-        return refuse((
-            "invalid_client_metadata",
-            "a client cannot become public or confidential".into(),
-        ));
+        return refuse(
+            &app,
+            (
+                "invalid_client_metadata",
+                "a client cannot become public or confidential".into(),
+            ),
+        );
     }
     next.id = renamed.unwrap_or(client.id);
     next.secret = client.secret;

@@ -55,6 +55,33 @@ pub async fn shows(t: &Target, fault: Fault) -> Option<bool> {
             &document["token_endpoint_auth_signing_alg_values_supported"],
             "none",
         ),
+        Fault::MetadataGrantsLie => !has(&document["grant_types_supported"], "refresh_token"),
+        Fault::PrmContentType => get(PRM_A).await.header("content-type") == Some("text/html"),
+        Fault::DcrErrors200 => {
+            let headers = [("Content-Type", "application/json")];
+            t.send("POST", "/register", &headers, "x").await.status == 200
+        }
+        Fault::DcrStatementBelieved => {
+            let headers = [("Content-Type", "application/json")];
+            let metadata =
+                r#"{"redirect_uris":["https://r.example/cb"],"software_statement":"e30.e30."}"#;
+            t.send("POST", "/register", &headers, metadata).await.status == 201
+        }
+        Fault::BigBody500 => {
+            let big = "x".repeat(70_000);
+            t.post("/token", &[("x", &big)]).await.status == 500
+        }
+        Fault::PlusKept => {
+            let request = t.request("a", &[("state", "")]) + "&state=a+b";
+            let mut browser = crate::support::Browser::default();
+            let answer = t.authorize_as(&mut browser, &request, "a", "approve").await;
+            answer.param("state").as_deref() == Some("a+b")
+        }
+        Fault::CorsUnexposed => get("/a/items")
+            .await
+            .header("access-control-expose-headers")
+            .is_none(),
+        Fault::ReferrerUnset => get("/authorize").await.header("referrer-policy").is_none(),
         Fault::MetadataRedirected => get(AS).await.status == 302,
         Fault::MetadataRelative => document["introspection_endpoint"] == "/introspect",
         Fault::JwksPrivateKey => keys.iter().any(|key| key.get("d").is_some()),
