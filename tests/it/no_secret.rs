@@ -255,9 +255,9 @@ fn spellings(secret: &str) -> Vec<String> {
             all.push(text.get(4..end).unwrap_or_default().to_owned());
         }
     }
-    // The claims and the signature of a JWT; its header is no secret.
+    // The signature of a JWT by itself.
     if secret.starts_with("eyJ") {
-        all.extend(secret.split('.').skip(1).map(str::to_owned));
+        all.extend(secret.split('.').skip(2).map(str::to_owned));
     }
     all
 }
@@ -274,7 +274,9 @@ fn windows(secret: &str) -> BTreeSet<Vec<u8>> {
         let last = bytes.len() - WINDOW;
         for at in [last / 2, last] {
             // Of a short secret, the mask shows nothing, so its beginning may be searched for.
-            if at >= 4 || bytes.len() < 20 {
+            // The claims of two JWTs may say the same; the signature, at the end, is of one only.
+            let own = at == last || !secret.starts_with("eyJ");
+            if own && (at >= 4 || bytes.len() < 20) {
                 found.insert(bytes[at..at + WINDOW].to_vec());
             }
         }
@@ -294,14 +296,18 @@ fn leaks(
             short.push((secret, what));
         }
         for window in windows(secret) {
-            index.insert(window, what);
+            // What two secrets share (the issuer within two JWTs) is none of either.
+            index
+                .entry(window)
+                .and_modify(|shared| *shared = "")
+                .or_insert(what);
         }
     }
     let mut found = Vec::new();
     for (name, bytes) in outputs {
         let mut before = usize::MAX;
         for (at, window) in bytes.windows(WINDOW).enumerate() {
-            if let Some(what) = index.get(window)
+            if let Some(what) = index.get(window).filter(|what| !what.is_empty())
                 && at.abs_diff(before) > 200
             {
                 before = at;
