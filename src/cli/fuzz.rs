@@ -45,6 +45,7 @@ pub(super) async fn fuzz(arguments: &FuzzArgs) -> Result<Exit, Failure> {
             signatures,
             findings,
             elapsed,
+            ..
         } if !quiet && live => {
             print::note(&format!(
                 "{:.0} s: {programs} programs, {requests} requests, {signatures} different answers, {findings} findings",

@@ -41,6 +41,9 @@ impl Lost {
     }
 }
 
+/// Requests larger than this may be cut off without an answer.
+const FAIR_SIZE: usize = 24 << 10;
+
 /// One exchange.
 #[derive(Debug, Clone)]
 pub struct Seen {
@@ -56,6 +59,13 @@ impl Seen {
     /// The answer, when there is one.
     pub fn answer(&self) -> Option<&Reply> {
         self.reply.as_ref().ok()
+    }
+
+    /// Whether the request is so small that a server has no reason to cut it off without an answer.
+    pub fn fair(&self) -> bool {
+        let headers = self.request.headers.iter();
+        self.request.url.len() + self.request.body.len() < FAIR_SIZE
+            && headers.map(|(_, value)| value.len()).sum::<usize>() < FAIR_SIZE / 2
     }
 
     /// As the recorder of the ordinary transports would have it, for evidence and for cookies.

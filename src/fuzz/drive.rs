@@ -5,7 +5,12 @@
 //! made, so that the same seed comes to the same decisions however fast the server is; what may have
 //! been disturbed by a neighbour is played again by itself first. Time only cuts the end.
 
+mod follow;
+mod learn;
+
 use std::collections::BTreeMap;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash as _, Hasher as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,7 +26,8 @@ use super::novelty::Novelty;
 use super::operation::{Credential, Deviation, Edit, Kind, Operation, Program, Text};
 use super::oracle::{Candidate, Judge, Oracle, Policy};
 use super::play::{Player, Slot, Stage, Trace, patience};
-use super::strategy::{Abilities, Actor, Grammar, ProgramTree};
+use super::shrink::ProgramTree;
+use super::strategy::{Abilities, Actor, Grammar};
 use crate::flow::{Answer, World};
 use crate::run::{Failure, Prepared, Stop, cleanup, prepare};
 use crate::target::model::{Client, Target};
@@ -89,6 +95,8 @@ pub enum Event {
         findings: usize,
         /// Since the start.
         elapsed: Duration,
+        /// Of the programs so far: see [`Report::digest`].
+        digest: u64,
     },
     /// Something was found.
     Finding(Box<Finding>),
@@ -111,6 +119,8 @@ pub struct Report {
     pub elapsed: Duration,
     /// Answers unlike each other.
     pub signatures: usize,
+    /// A digest of the programs played, in their order: the same for the same seed and the same answers.
+    pub digest: u64,
     /// Why the server is given up, with the last request.
     pub dead: Option<String>,
     /// Whether a signal ended it.
@@ -130,14 +140,6 @@ struct State {
 
 /// Programs of a batch for each slot.
 const DEPTH: usize = 4;
-/// Programs tried while a finding is made smaller.
-const SHRINKING: usize = 160;
-/// The same, where each try may cost seconds.
-const SHRINKING_SLOW: usize = 10;
-/// Findings followed up for one oracle, endpoint and parameter.
-const SAME_PARAMETER: usize = 2;
-/// Findings followed up for one oracle and endpoint.
-const SAME_ENDPOINT: usize = 8;
 /// How long a server may take to come back.
 const RECOVERY: Duration = Duration::from_secs(20);
 
@@ -267,14 +269,6 @@ fn actors(world: &World) -> Vec<Client> {
     found
 }
 
-/// A URI in pieces: itself, scheme, authority, path and what follows.
-fn pieces(uri: &str) -> [String; 4] {
-    let (scheme, rest) = uri.split_once("://").unwrap_or(("https", uri));
-    let at = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at_checked(at).unwrap_or((rest, ""));
-    [uri, scheme, authority, path].map(str::to_owned)
-}
-
 /// One target, alive.
 struct Session<'s> {
     prepared: &'s Prepared,
@@ -285,6 +279,8 @@ struct Session<'s> {
     clock: Instant,
     stage: Stage<'s>,
     slots: Vec<Slot>,
+    /// For what is played by itself: the other slots are as they were afterwards.
+    spare: Slot,
     grammar: Grammar,
     policy: Policy,
     patience: Duration,
@@ -332,7 +328,10 @@ impl<'s> Session<'s> {
                 "the target names no client that can act; add [client.a] to the target file".into(),
             ));
         }
-        let slots = slots(world, options, Duration::from_secs(10), options.jobs);
+        let mut slots = slots(world, options, Duration::from_secs(10), 1);
+        let spare = slots.pop().ok_or_else(|| {
+            Failure::Configuration("there must be room for one program at least".into())
+        })?;
         let mut session = Session {
             prepared,
             options,
@@ -343,6 +342,7 @@ impl<'s> Session<'s> {
             clock,
             stage,
             slots,
+            spare,
             policy: Policy::default(),
             patience: Duration::from_secs(2),
             counts: BTreeMap::new(),
@@ -361,233 +361,21 @@ impl<'s> Session<'s> {
         (self.hear)(Event::Note(text.into()));
     }
 
-    /// Which operations work, how fast, and what is enforced.
-    async fn learn(&mut self) -> Result<(), Failure> {
-        let world = self.world();
-        let mut kinds = Vec::new();
-        let mut times = Vec::new();
-        let mut why_not = Vec::new();
-        for kind in Kind::ALL {
-            let operation = self.usual(kind);
-            let Some(operation) = operation else {
-                continue;
-            };
-            let program = Program {
-                operations: vec![operation],
-            };
-            let mut worked = false;
-            for _ in 0..3 {
-                let trace = self.alone(&program).await;
-                times.extend(
-                    trace
-                        .done
-                        .iter()
-                        .flat_map(|done| &done.seen)
-                        .map(|seen| seen.took),
-                );
-                worked = trace
-                    .done
-                    .first()
-                    .is_some_and(|done| done.answer == Answer::Success);
-                if worked {
-                    break;
-                }
-                let why = trace
-                    .stuck
-                    .clone()
-                    .or(trace.done.first().map(|done| done.answer.words()));
-                why_not.push(format!("{}: {}", kind.word(), why.unwrap_or_default()));
-            }
-            if worked {
-                kinds.push(kind);
-            }
-        }
-        if kinds
-            .iter()
-            .all(|kind| matches!(kind, Kind::Discover | Kind::Register))
-        {
-            let reason = self.prepared.preflight.clone().err();
-            why_not.dedup();
-            let reason = reason.unwrap_or_else(|| why_not.join("; "));
-            return Err(Failure::Unreachable(world.secrets.redact(&reason)));
-        }
-        times.sort();
-        let median = times.get(times.len() / 2).copied().unwrap_or_default();
-        self.patience = patience(median);
-        self.slots = slots(
-            world,
-            self.options,
-            self.patience + Duration::from_millis(200),
-            self.options.jobs,
-        );
-        let details = world.target.rar.first().map(|(_, text)| text.clone());
-        let abilities = Abilities {
-            actors: self
-                .stage
-                .actors
-                .iter()
-                .map(|client| Actor {
-                    name: client.name.clone(),
-                    secret: client.secret.is_some(),
-                    redirect: pieces(
-                        client
-                            .redirect_uris
-                            .first()
-                            .map_or("https://client.example/cb", String::as_str),
-                    ),
-                })
-                .collect(),
-            resources: self.stage.resources.len(),
-            indicators: self
-                .stage
-                .resources
-                .iter()
-                .any(|resource| resource.id.is_some()),
-            details,
-            denies: world
-                .target
-                .login
-                .steps
-                .iter()
-                .any(|step| step.deny.is_some()),
-            kinds: kinds.clone(),
-        };
-        let direct = self
-            .stage
-            .actors
-            .iter()
-            .position(|client| client.secret.is_some());
-        let seed = self.options.seed.wrapping_add(self.state.programs);
-        self.grammar = Grammar::new(abilities, Dictionary::of(world), seed);
-        self.health = Program {
-            operations: kinds
-                .iter()
-                .copied()
-                .find(|kind| matches!(kind, Kind::Call))
-                .or_else(|| {
-                    kinds
-                        .iter()
-                        .copied()
-                        .find(|kind| matches!(kind, Kind::Exchange | Kind::Direct))
-                })
-                .or(kinds.first().copied())
-                .map(|kind| Operation {
-                    client: if kind == Kind::Direct {
-                        direct.unwrap_or(0)
-                    } else {
-                        0
-                    },
-                    ..Operation::plain(kind)
-                })
-                .into_iter()
-                .collect(),
-        };
-        let words: Vec<&str> = kinds.iter().map(|kind| kind.word()).collect();
-        self.say(format!(
-            "works: {}; an answer takes {:.1} ms; {} combinations of place and operator",
-            words.join(", "),
-            median.as_secs_f64() * 1000.0,
-            self.grammar.cards()
-        ));
-        self.enforcement(&kinds).await;
-        Ok(())
-    }
-
-    /// The correct operation of a kind; `None` where the target has no such endpoint.
-    fn usual(&self, kind: Kind) -> Option<Operation> {
-        let world = self.world();
-        let endpoints = &world.endpoints;
-        let there = match kind {
-            Kind::Authorize => endpoints.authorization.is_some(),
-            Kind::Exchange | Kind::Refresh => {
-                endpoints.authorization.is_some() && endpoints.token.is_some()
-            }
-            Kind::Direct => endpoints.token.is_some() && endpoints.authorization.is_none(),
-            Kind::Revoke => endpoints.revocation.is_some(),
-            Kind::Introspect => {
-                endpoints.introspection.is_some() && self.stage.introspector.is_some()
-            }
-            Kind::Call => !self.stage.resources.is_empty(),
-            Kind::Register => endpoints.registration.is_some(),
-            Kind::Discover => world.metadata_url.is_some(),
-        };
-        let mut operation = Operation::plain(kind);
-        if kind == Kind::Direct {
-            operation.client = self
-                .stage
-                .actors
-                .iter()
-                .position(|client| client.secret.is_some())?;
-        }
-        there.then_some(operation)
-    }
-
-    /// Plain violations of what a server may lawfully not enforce: what is refused counts from now on.
-    async fn enforcement(&mut self, kinds: &[Kind]) {
-        for (kind, guard, edits) in plain_violations() {
-            if !kinds.contains(&kind) {
-                continue;
-            }
-            let mut operation = self.usual(kind).unwrap_or_else(|| Operation::plain(kind));
-            operation.deviations.push(Deviation {
-                operator: "plainly-wrong".into(),
-                parameter: guard.into(),
-                equivalent: false,
-                edits,
-            });
-            let trace = self
-                .alone(&Program {
-                    operations: vec![operation],
-                })
-                .await;
-            if trace
-                .done
-                .first()
-                .is_some_and(|done| done.answer.is_refusal())
-            {
-                self.policy.enforced.push(Policy::key(kind, guard));
-            }
-        }
-        let presented = |kind, credential| Program {
-            operations: vec![Operation {
-                credential,
-                ..Operation::plain(kind)
-            }],
-        };
-        if kinds.contains(&Kind::Exchange) {
-            let trace = self
-                .alone(&presented(Kind::Exchange, Credential::Spent))
-                .await;
-            self.policy.code_replay = trace
-                .done
-                .first()
-                .is_some_and(|done| done.alive == Some(false));
-        }
-        if kinds.contains(&Kind::Refresh) {
-            let trace = self
-                .alone(&presented(Kind::Refresh, Credential::Spent))
-                .await;
-            let done = trace.done.first();
-            self.policy.rotation = done.is_some_and(|done| done.answer.is_refusal());
-            self.policy.refresh_replay = done.is_some_and(|done| done.alive == Some(false));
-        }
-        if kinds.contains(&Kind::Revoke) {
-            let trace = self.alone(&presented(Kind::Revoke, Credential::Live)).await;
-            self.policy.revocation = trace
-                .done
-                .first()
-                .is_some_and(|done| done.alive == Some(false));
-        }
-        let enforced = self.policy.enforced.join(", ");
-        self.say(format!("enforced when asked plainly: {enforced}"));
-    }
-
     /// Plays a program by itself with a clean browser and new connections.
     async fn alone(&mut self, program: &Program) -> Trace {
-        let Some(slot) = self.slots.first_mut() else {
+        self.spare.renew();
+        Player::new(&self.stage, &mut self.spare)
+            .play(program)
+            .await
+    }
+
+    /// Plays a program of a batch again, by itself, where it was played before.
+    async fn repeated(&mut self, program: &Program, at: usize) -> Trace {
+        let count = self.slots.len().max(1);
+        let Some(slot) = self.slots.get_mut(at % count) else {
             return Trace::default();
         };
-        slot.renew();
+        slot.lane.hang_up();
         Player::new(&self.stage, slot).play(program).await
     }
 
@@ -616,14 +404,15 @@ impl<'s> Session<'s> {
             let programs = self.batch();
             let traces = self.together(&programs).await;
             self.count();
-            for (program, trace) in programs.iter().zip(traces) {
+            for (at, (program, trace)) in programs.iter().zip(traces).enumerate() {
                 self.report.programs += 1;
+                self.report.digest = digest(self.report.digest, program);
                 let trace = if trace.disturbed() {
                     // A neighbour may be to blame: what it does by itself counts.
                     if let Err(last) = self.recovered(program, &trace).await {
                         return Some(last);
                     }
-                    self.alone(program).await
+                    self.repeated(program, at).await
                 } else {
                     trace
                 };
@@ -646,6 +435,7 @@ impl<'s> Session<'s> {
                     signatures: self.state.novelty.signatures(),
                     findings: self.report.findings.len(),
                     elapsed: self.clock.elapsed(),
+                    digest: self.report.digest,
                 });
             }
         }
@@ -699,7 +489,8 @@ impl<'s> Session<'s> {
     }
 
     fn count(&mut self) {
-        let sent: u64 = self.slots.iter().map(|slot| slot.lane.sent).sum();
+        let slots = self.slots.iter().chain([&self.spare]);
+        let sent: u64 = slots.map(|slot| slot.lane.sent).sum();
         self.report.requests += sent - self.counted;
         self.counted = sent;
     }
@@ -760,195 +551,6 @@ impl<'s> Session<'s> {
         };
         self.record(program.clone(), &candidate, trace, (1, 1), 0);
     }
-
-    /// Repeats, shrinks and writes down a candidate.
-    async fn follow_up(
-        &mut self,
-        program: &Program,
-        candidate: &Candidate,
-        trace: &Trace,
-    ) -> Result<(), String> {
-        let Some(operation) = program.operations.get(candidate.at) else {
-            return Ok(());
-        };
-        if self.known(candidate.oracle, operation) {
-            self.report.duplicates += 1;
-            return Ok(());
-        }
-        let kind = operation.kind;
-        let mut hits = 0;
-        let mut last = trace.clone();
-        for _ in 0..3 {
-            self.recovered(program, &last).await?;
-            let again = self.alone(program).await;
-            if self
-                .shows(program, &again, candidate.oracle, kind)
-                .is_some()
-            {
-                hits += 1;
-                last = again;
-            }
-        }
-        if hits == 0 {
-            self.report.unconfirmed += 1;
-            return Ok(());
-        }
-        let slow = matches!(candidate.oracle, Oracle::Hang | Oracle::Dead);
-        let budget = match (slow, self.options.quick) {
-            (true, _) => SHRINKING_SLOW,
-            (false, true) => SHRINKING / 2,
-            (false, false) => SHRINKING,
-        };
-        let (smallest, tries) = self
-            .shrink(program, candidate.oracle, kind, budget, hits)
-            .await?;
-        self.recovered(&smallest, &last).await?;
-        let shown = self.alone(&smallest).await;
-        let (smallest, shown, candidate) =
-            match self.shows(&smallest, &shown, candidate.oracle, kind) {
-                Some(found) => (smallest, shown, found),
-                None => (program.clone(), last, candidate.clone()),
-            };
-        self.recovered(&smallest, &shown).await?;
-        self.record(smallest, &candidate, &shown, (hits, 3), tries);
-        self.count();
-        Ok(())
-    }
-
-    /// Whether enough findings like this one have been followed up.
-    fn known(&self, oracle: Oracle, operation: &Operation) -> bool {
-        let endpoint = operation.kind.endpoint().to_owned();
-        let count = |parameter: &str| {
-            self.counts
-                .get(&(oracle, endpoint.clone(), parameter.to_owned()))
-                .copied()
-                .unwrap_or(0)
-        };
-        if count("") >= SAME_ENDPOINT {
-            return true;
-        }
-        operation.deviations.iter().any(|deviation| {
-            let bucket = |known: &Bucket| {
-                known.oracle == oracle
-                    && known.endpoint == endpoint
-                    && known.parameter == deviation.parameter
-                    && known.operator == deviation.operator
-            };
-            self.state.buckets.iter().any(bucket) || count(&deviation.parameter) >= SAME_PARAMETER
-        })
-    }
-
-    fn shows(
-        &self,
-        program: &Program,
-        trace: &Trace,
-        oracle: Oracle,
-        kind: Kind,
-    ) -> Option<Candidate> {
-        self.judge(program, trace).into_iter().find(|one| {
-            one.oracle == oracle
-                && program
-                    .operations
-                    .get(one.at)
-                    .is_some_and(|operation| operation.kind == kind)
-        })
-    }
-
-    /// Makes a program smaller as long as it shows the same.
-    async fn shrink(
-        &mut self,
-        program: &Program,
-        oracle: Oracle,
-        kind: Kind,
-        budget: usize,
-        hits: usize,
-    ) -> Result<(Program, usize), String> {
-        let mut tree = ProgramTree::new(program.clone());
-        let mut smallest = program.clone();
-        let mut tries = 0;
-        // What shows only sometimes gets more than one chance.
-        let chances = if hits < 3 { 3 } else { 1 };
-        while tries < budget && tree.simplify() {
-            let candidate = tree.current();
-            let mut shows = false;
-            for _ in 0..chances {
-                tries += 1;
-                let trace = self.alone(&candidate).await;
-                shows = self.shows(&candidate, &trace, oracle, kind).is_some();
-                if trace.disturbed() {
-                    self.recovered(&candidate, &trace).await?;
-                }
-                if shows {
-                    break;
-                }
-            }
-            if shows {
-                smallest = candidate;
-            } else if !tree.complicate() {
-                break;
-            }
-        }
-        Ok((smallest, tries))
-    }
-
-    fn record(
-        &mut self,
-        program: Program,
-        candidate: &Candidate,
-        trace: &Trace,
-        shown: (usize, usize),
-        tries: usize,
-    ) {
-        let Some(operation) = program.operations.get(candidate.at) else {
-            return;
-        };
-        let bucket = Bucket::of(candidate.oracle, operation);
-        let endpoint = operation.kind.endpoint().to_owned();
-        for parameter in operation
-            .deviations
-            .iter()
-            .map(|deviation| deviation.parameter.clone())
-            .chain([String::new()])
-        {
-            *self
-                .counts
-                .entry((candidate.oracle, endpoint.clone(), parameter))
-                .or_default() += 1;
-        }
-        if self.state.buckets.contains(&bucket) {
-            self.report.duplicates += 1;
-            return;
-        }
-        self.state.buckets.push(bucket.clone());
-        let mut found = finding::write(
-            &self.stage,
-            &finding::Shown {
-                bucket,
-                program: &program,
-                candidate,
-                trace,
-                hits: shown.0,
-                of: shown.1,
-                seed: self.options.seed,
-                number: self.report.findings.len() + 1,
-            },
-        );
-        found.after = self.clock.elapsed();
-        found.programs = self.report.programs;
-        found.tries = tries;
-        if let Some(out) = &self.options.out {
-            let folder = out.join("findings");
-            let path = folder.join(format!("{}.toml", found.id));
-            let written =
-                std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&path, &found.text));
-            match written {
-                Ok(()) => found.path = Some(path),
-                Err(error) => self.say(format!("{} cannot be written: {error}", path.display())),
-            }
-        }
-        (self.hear)(Event::Finding(Box::new(found.clone())));
-        self.report.findings.push(found);
-    }
 }
 
 fn slots(world: &World, options: &Options, timeout: Duration, count: usize) -> Vec<Slot> {
@@ -957,72 +559,15 @@ fn slots(world: &World, options: &Options, timeout: Duration, count: usize) -> V
         ..Limits::default()
     };
     let road = Arc::new(Road::new(&world.transport, limits, options.rate));
-    (0..count.clamp(1, 64))
+    (0..count.clamp(1, 65))
         .map(|_| Slot::new(Arc::clone(&road)))
         .collect()
 }
 
-/// What a server may lawfully not enforce, violated plainly.
-fn plain_violations() -> Vec<(Kind, &'static str, Vec<Edit>)> {
-    let with = |name: &str, value: &str| vec![Edit::With(name.into(), vec![Text::plain(value)])];
-    vec![
-        (
-            Kind::Authorize,
-            "response_type",
-            with("response_type", "oauthspec-x"),
-        ),
-        (
-            Kind::Authorize,
-            "code_challenge",
-            vec![
-                Edit::Without("code_challenge".into()),
-                Edit::Without("code_challenge_method".into()),
-            ],
-        ),
-        (
-            Kind::Authorize,
-            "code_challenge_method",
-            with("code_challenge_method", "oauthspec-x"),
-        ),
-        (
-            Kind::Authorize,
-            "resource",
-            with("resource", "https://attacker.example/"),
-        ),
-        (
-            Kind::Authorize,
-            "authorization_details",
-            with("authorization_details", r#"[{"type":"oauthspec-x"}]"#),
-        ),
-        (
-            Kind::Exchange,
-            "redirect_uri",
-            with("redirect_uri", "https://attacker.example/cb"),
-        ),
-        (
-            Kind::Exchange,
-            "grant_type",
-            with("grant_type", "oauthspec-x"),
-        ),
-        (
-            Kind::Exchange,
-            "resource",
-            with("resource", "https://attacker.example/"),
-        ),
-        (
-            Kind::Refresh,
-            "grant_type",
-            with("grant_type", "oauthspec-x"),
-        ),
-        (
-            Kind::Refresh,
-            "resource",
-            with("resource", "https://attacker.example/"),
-        ),
-        (
-            Kind::Direct,
-            "grant_type",
-            with("grant_type", "oauthspec-x"),
-        ),
-    ]
+/// The digest of some programs and one more.
+fn digest(before: u64, program: &Program) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    before.hash(&mut hasher);
+    program.hash(&mut hasher);
+    hasher.finish()
 }

@@ -8,5 +8,8 @@ pub mod mutation;
 pub mod novelty;
 pub mod operation;
 pub mod oracle;
+pub mod place;
 pub mod play;
+pub mod shrink;
 pub mod strategy;
+pub mod words;

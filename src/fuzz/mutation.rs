@@ -4,49 +4,11 @@
 //! that a correct server may look at: what was accepted must be accepted still. What the others make
 //! of a request, the model reads off the request as it is sent (see [`super::model`]).
 
-use super::dictionary::{self as words, Dictionary};
+use super::dictionary::Dictionary;
 use super::operation::{Deviation, Edit, Kind, Piece, Text};
+use super::place::{Place, Role};
 use super::strategy::Draw;
-
-/// What stands at a place, so that operators know where they make sense.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// A code, token, verifier or secret.
-    Secret,
-    /// The Bearer token of a call.
-    Bearer,
-    /// The redirect URI.
-    Redirect,
-    /// A resource indicator.
-    Resource,
-    /// Words separated by spaces.
-    Scope,
-    /// A word from a closed set.
-    Choice,
-    /// A client identifier.
-    Name,
-    /// What the server only echoes.
-    Free,
-    /// The code challenge.
-    Challenge,
-    /// JSON text in a parameter.
-    Json,
-    /// A member of a JSON body.
-    Member,
-    /// The request as a whole.
-    Request,
-}
-
-/// A place where a deviation can be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Place {
-    /// Of which operation.
-    pub kind: Kind,
-    /// The parameter, or `request`.
-    pub name: &'static str,
-    /// What stands there.
-    pub role: Role,
-}
+use super::words;
 
 /// What an operator has at hand.
 pub struct Maker<'m> {
@@ -377,6 +339,11 @@ table! {
             let mode = m.draw.pick(&["query", "fragment", "form_post", "web_message", "jwt"]);
             vec![Edit::With("response_type".into(), vec![Text::plain(kind)]), Edit::With("response_mode".into(), vec![Text::plain(mode)])]
         };
+        "mode-and-prompt" [REQUEST] "A response mode together with a prompt: the answer is made without a page, or with another one.", |m| {
+            let mode = m.draw.pick(&["query", "fragment", "form_post", "web_message", "jwt"]);
+            let prompt = m.draw.pick(&["none", "login", "consent", "select_account", "create", "none login"]);
+            vec![Edit::With("response_mode".into(), vec![Text::plain(mode)]), Edit::With("prompt".into(), vec![Text::plain(prompt)])]
+        };
         "no-proof" [REQUEST] "No code challenge at all.", |_| vec![Edit::Without("code_challenge".into()), Edit::Without("code_challenge_method".into())];
         "state-last" =equivalent [REQUEST] "The parameters come in another order: state last.", |_| vec![Edit::Without("state".into()), Edit::Raw("state".into(), Text::plain("oauthspec-state"))];
     }
@@ -548,82 +515,11 @@ fn changed_member(m: &mut Maker<'_>) -> String {
     format!("[{{{}}}]", parts.join(","))
 }
 
-/// The places of an operation. `json`: whether the target has authorization details; `secret`:
-/// whether the acting client has one; `resource`: whether there are resource indicators.
-pub fn places(kind: Kind, json: bool, secret: bool, resource: bool) -> Vec<Place> {
-    let place = |name, role| Place { kind, name, role };
-    let mut places = match kind {
-        Kind::Authorize => vec![
-            place("response_type", Role::Choice),
-            place("client_id", Role::Name),
-            place("redirect_uri", Role::Redirect),
-            place("state", Role::Free),
-            place("scope", Role::Scope),
-            place("code_challenge", Role::Challenge),
-            place("code_challenge_method", Role::Choice),
-        ],
-        Kind::Exchange => vec![
-            place("grant_type", Role::Choice),
-            place("code", Role::Secret),
-            place("redirect_uri", Role::Redirect),
-            place("client_id", Role::Name),
-            place("code_verifier", Role::Secret),
-        ],
-        Kind::Refresh => vec![
-            place("grant_type", Role::Choice),
-            place("refresh_token", Role::Secret),
-            place("client_id", Role::Name),
-            place("scope", Role::Scope),
-        ],
-        Kind::Revoke => vec![
-            place("token", Role::Secret),
-            place("client_id", Role::Name),
-            place("token_type_hint", Role::Choice),
-        ],
-        Kind::Introspect => vec![
-            place("token", Role::Secret),
-            place("token_type_hint", Role::Choice),
-        ],
-        Kind::Call => vec![place("token", Role::Bearer)],
-        Kind::Register => [
-            "redirect_uris",
-            "client_name",
-            "grant_types",
-            "response_types",
-            "token_endpoint_auth_method",
-            "scope",
-        ]
-        .into_iter()
-        .map(|name| place(name, Role::Member))
-        .collect(),
-        Kind::Discover => Vec::new(),
-        Kind::Direct => vec![
-            place("grant_type", Role::Choice),
-            place("client_id", Role::Name),
-            place("scope", Role::Scope),
-        ],
-    };
-    let posts = matches!(
-        kind,
-        Kind::Exchange | Kind::Refresh | Kind::Revoke | Kind::Direct
-    );
-    if secret && posts {
-        places.push(place("client_secret", Role::Secret));
-    }
-    if resource && matches!(kind, Kind::Authorize | Kind::Exchange | Kind::Refresh) {
-        places.push(place("resource", Role::Resource));
-    }
-    if json && matches!(kind, Kind::Authorize | Kind::Exchange | Kind::Refresh) {
-        places.push(place("authorization_details", Role::Json));
-    }
-    places.push(place("request", Role::Request));
-    places
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::place::places;
     use super::*;
 
     #[test]

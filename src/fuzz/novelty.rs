@@ -3,11 +3,10 @@
 
 use std::collections::{BTreeSet, HashSet, hash_map::DefaultHasher};
 use std::hash::{Hash, Hasher};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::operation::Program;
+use super::operation::{Kind, Program};
 use super::play::{Done, Trace};
 use crate::flow::{Answer, How};
 
@@ -34,8 +33,11 @@ impl Novelty {
                 .operations
                 .get(done.at)
                 .is_some_and(|operation| !operation.is_plain());
-            if deviates && self.seen.len() < SIGNATURES {
-                new |= self.seen.insert(signature(done));
+            if deviates
+                && self.seen.len() < SIGNATURES
+                && let Some(signature) = signature(done)
+            {
+                new |= self.seen.insert(signature);
             }
         }
         if new && program.deviations() > 0 {
@@ -65,9 +67,10 @@ impl Novelty {
     }
 }
 
-/// What makes an answer itself: endpoint, status, error, which headers, the shape of the body, the
-/// class of time. Values that differ every time are left out.
-fn signature(done: &Done) -> u64 {
+/// What makes an answer itself: endpoint, status, error, which headers, the shape of the body. Values that
+/// differ every time are left out, and so is everything that depends on time: how long it took, whether it
+/// came at all, which copy of a race won. Otherwise the same seed would go other ways on a busy machine.
+fn signature(done: &Done) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     done.kind.hash(&mut hasher);
     match &done.answer {
@@ -78,15 +81,16 @@ fn signature(done: &Done) -> u64 {
         }
         Answer::Astray { with_code, .. } => (2_u8, with_code).hash(&mut hasher),
         Answer::ServerError(status) => (3_u8, status).hash(&mut hasher),
-        Answer::Throttled(_) | Answer::NoAnswer(_) | Answer::NotApplicable(_) => {
-            4_u8.hash(&mut hasher)
-        }
+        Answer::Throttled(_) | Answer::NoAnswer(_) | Answer::NotApplicable(_) => return None,
     }
-    for seen in done.seen.iter().take(1) {
-        (seen.took > Duration::from_secs(2)).hash(&mut hasher);
-        let Ok(reply) = &seen.reply else {
-            continue;
-        };
+    let raced = done.seen.len() > 1 && done.kind != Kind::Authorize;
+    raced.hash(&mut hasher);
+    for seen in done.seen.iter().take(usize::from(!raced)) {
+        if !seen.fair() {
+            // A server may cut it off: whether its answer arrives is chance.
+            return None;
+        }
+        let reply = seen.answer()?;
         reply.status.hash(&mut hasher);
         reply.media_type().hash(&mut hasher);
         let mut names: Vec<&str> = reply
@@ -105,7 +109,7 @@ fn signature(done: &Done) -> u64 {
     if let Some(text) = done.fields.get("error_description") {
         words(text).hash(&mut hasher);
     }
-    hasher.finish()
+    Some(hasher.finish())
 }
 
 /// What a body is like: the names and the error of a JSON object, the title of a page, whether there is
@@ -139,10 +143,13 @@ fn shape(kind: &str, body: &[u8]) -> Vec<String> {
 
 /// The plain words of a text; what looks made up is left out.
 fn words(text: &str) -> Vec<String> {
-    text.split(|c: char| !c.is_ascii_alphabetic() && c != '_')
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
         .filter(|word| {
             (3..=20).contains(&word.len())
+                && !word.contains(|c: char| c.is_ascii_digit())
                 && !word.contains("oauthspec")
+                // The canary.
+                && !word.starts_with("oz")
                 && word.chars().filter(char::is_ascii_uppercase).count() < 2
         })
         .take(12)

@@ -1,16 +1,23 @@
-//! Where programs come from, and how they become smaller: a proptest strategy with a value tree.
+//! Where programs come from: a proptest strategy (how they become smaller: [`super::shrink`]).
 //!
 //! All chance comes from proptest's generator with the run's seed. Operators are dealt like cards: a
 //! shuffled deck of every (operation, place, operator) is played to its end before it is shuffled
-//! again, so that nothing waits long for its turn; payloads are drawn.
+//! again, so that nothing waits long for its turn; those with many payloads follow once more for
+//! each, and a payload that was dealt already is drawn again.
+
+use std::collections::HashSet;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash as _, Hasher as _};
 
 use proptest::prelude::Rng as _;
-use proptest::strategy::{NewTree, Strategy, ValueTree};
+use proptest::strategy::{NewTree, Strategy};
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 use super::dictionary::Dictionary;
-use super::mutation::{self, Maker, Place, TABLE};
-use super::operation::{Credential, Deviation, Kind, Operation, Person, Piece, Program};
+use super::mutation::{Maker, TABLE};
+use super::operation::{Credential, Deviation, Edit, Kind, Operation, Person, Program};
+use super::place::{self, Place};
+use super::shrink::ProgramTree;
 
 /// Chance, by proptest's generator.
 #[derive(Debug, Clone)]
@@ -114,7 +121,7 @@ impl Abilities {
     /// The places of an operation by this client.
     pub fn places(&self, kind: Kind, client: usize) -> Vec<Place> {
         let secret = self.actors.get(client).is_some_and(|actor| actor.secret);
-        mutation::places(kind, self.details.is_some(), secret, self.indicators)
+        place::places(kind, self.details.is_some(), secret, self.indicators)
     }
 }
 
@@ -129,9 +136,30 @@ pub struct Grammar {
     pub dictionary: Dictionary,
     draw: Draw,
     cards: Vec<Card>,
+    /// Cards with many payloads come up again in the second half of a deck.
+    extra: Vec<Card>,
     deck: Vec<Card>,
+    /// Hashes of what was dealt.
+    dealt: HashSet<u64>,
 }
 
+/// Draws for a payload that was not dealt before.
+const REDRAWS: usize = 12;
+/// Payloads remembered.
+const MOST_DEALT: usize = 200_000;
+
+/// Operations that neither need a login of their own nor use anything up.
+fn cheap(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Introspect | Kind::Call | Kind::Register | Kind::Discover | Kind::Direct
+    )
+}
+
+/// Cheap operations of one program.
+const BUNDLE: usize = 5;
+/// Draws by which the payloads of a card are counted.
+const SAMPLE: usize = 40;
 /// The most operations of a program.
 const LONGEST: usize = 8;
 
@@ -159,13 +187,17 @@ impl Grammar {
                 }
             }
         }
-        Grammar {
+        let mut grammar = Grammar {
             abilities,
             dictionary,
             draw: Draw::new(seed),
             cards,
+            extra: Vec::new(),
             deck: Vec::new(),
-        }
+            dealt: HashSet::new(),
+        };
+        grammar.extra = grammar.extras();
+        grammar
     }
 
     /// How many cards the deck has.
@@ -175,10 +207,41 @@ impl Grammar {
 
     fn deal(&mut self) -> Option<Card> {
         if self.deck.is_empty() {
-            self.deck = self.cards.clone();
+            // Dealt from the end: every card once, then those with many payloads again.
+            let mut once = self.cards.clone();
+            self.deck = self.extra.clone();
             self.draw.shuffle(&mut self.deck);
+            self.draw.shuffle(&mut once);
+            self.deck.append(&mut once);
         }
         self.deck.pop()
+    }
+
+    /// The next card of a kind, when there is one nearby.
+    fn deal_like(&mut self, kind: Kind) -> Option<Card> {
+        let at = self.deck.iter().rposition(|card| card.0 == kind)?;
+        Some(self.deck.remove(at))
+    }
+
+    /// More copies of the cards with many payloads: all of them where a try costs one request, fewer where a
+    /// login comes before it.
+    fn extras(&mut self) -> Vec<Card> {
+        let chance = std::mem::replace(&mut self.draw, Draw::new(SAMPLE as u64));
+        let mut extra = Vec::new();
+        for card in self.cards.clone() {
+            let (kind, place, operator, client) = card;
+            let payloads: HashSet<Vec<Edit>> = (0..SAMPLE)
+                .map(|_| self.deviation(place, operator, client).edits)
+                .collect();
+            let copies = if cheap(kind) {
+                payloads.len()
+            } else {
+                payloads.len().isqrt()
+            };
+            extra.extend((1..copies).map(|_| card));
+        }
+        self.draw = chance;
+        extra
     }
 
     /// The next new program.
@@ -195,10 +258,22 @@ impl Grammar {
                 _ => 3,
             };
             for _ in 0..count {
-                operations.extend(self.carded());
+                let Some(card) = self.deal() else {
+                    break;
+                };
+                operations.push(self.carded(card));
+                // What is cheap comes in bundles: one grant is enough for all of them.
+                if cheap(card.0) && count == 1 {
+                    for _ in 1..BUNDLE {
+                        if let Some(card) = self.deal_like(card.0) {
+                            operations.push(self.carded(card));
+                        }
+                    }
+                }
             }
         }
-        if operations.len() > 1 || self.draw.one_in(6) {
+        let kinds: HashSet<Kind> = operations.iter().map(|operation| operation.kind).collect();
+        if kinds.len() > 1 || self.draw.one_in(6) {
             operations.extend(self.aftermath());
         }
         operations.truncate(LONGEST);
@@ -206,8 +281,8 @@ impl Grammar {
     }
 
     /// An operation with one card, seldom two or three.
-    fn carded(&mut self) -> Option<Operation> {
-        let (kind, place, operator, client) = self.deal()?;
+    fn carded(&mut self, card: Card) -> Operation {
+        let (kind, place, operator, client) = card;
         let mut operation = Operation {
             client,
             ..Operation::plain(kind)
@@ -215,9 +290,10 @@ impl Grammar {
         if self.abilities.resources > 1 && self.draw.one_in(4) {
             operation.resource = self.draw.below(self.abilities.resources);
         }
-        let deviation = self.deviation(place, operator, client);
+        let deviation = self.unseen(place, operator, client);
         operation.deviations.push(deviation);
-        let more = match self.draw.below(12) {
+        // What one deviation does is seen best alone: others may make the request fail before it counts.
+        let more = match self.draw.below(16) {
             0 | 1 => 1,
             2 => 2,
             _ => 0,
@@ -235,7 +311,21 @@ impl Grammar {
                 self.draw
                     .among(&[Credential::Spent, Credential::Foreign, Credential::Kind]);
         }
-        Some(operation)
+        operation
+    }
+
+    /// A deviation whose payload has not been dealt at this place before, as long as a few draws give one.
+    fn unseen(&mut self, place: Place, operator: usize, client: usize) -> Deviation {
+        let mut deviation = self.deviation(place, operator, client);
+        for _ in 0..REDRAWS {
+            let mut hasher = DefaultHasher::new();
+            (place, operator, &deviation.edits).hash(&mut hasher);
+            if self.dealt.len() >= MOST_DEALT || self.dealt.insert(hasher.finish()) {
+                break;
+            }
+            deviation = self.deviation(place, operator, client);
+        }
+        deviation
     }
 
     /// A further deviation for an operation.
@@ -422,209 +512,8 @@ impl Strategy for Programs {
     }
 }
 
-/// A program that can become smaller: operations go first, then deviations, then payloads shrink.
-#[derive(Debug, Clone)]
-pub struct ProgramTree {
-    current: Program,
-    before: Option<Program>,
-    step: Step,
-}
-
-/// What is tried next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Step {
-    Operation(usize),
-    Deviation(usize, usize),
-    Plainer(usize, u8),
-    Edit(usize, usize, usize),
-    Payload(usize, usize, usize, u8),
-    Done,
-}
-
-impl ProgramTree {
-    /// The root: nothing shrunk yet.
-    pub fn new(program: Program) -> ProgramTree {
-        ProgramTree {
-            current: program,
-            before: None,
-            step: Step::Operation(0),
-        }
-    }
-
-    fn try_step(&self) -> Option<Program> {
-        let mut program = self.current.clone();
-        match self.step {
-            Step::Operation(at) => {
-                // From the end: what came last is needed least often.
-                let index = program.operations.len().checked_sub(at + 1)?;
-                if program.operations.len() < 2 {
-                    return None;
-                }
-                program.operations.remove(index);
-            }
-            Step::Deviation(at, index) => {
-                let operation = program.operations.get_mut(at)?;
-                if index >= operation.deviations.len() {
-                    return None;
-                }
-                operation.deviations.remove(index);
-            }
-            Step::Plainer(at, which) => {
-                let operation = program.operations.get_mut(at)?;
-                let before = operation.clone();
-                match which {
-                    0 => operation.copies = 1,
-                    1 => operation.credential = Credential::Live,
-                    2 => operation.person = Person::Approve,
-                    3 => operation.resource = 0,
-                    _ => operation.client = 0,
-                }
-                if *operation == before {
-                    return None;
-                }
-            }
-            Step::Edit(at, index, edit) => {
-                let edits = &mut program
-                    .operations
-                    .get_mut(at)?
-                    .deviations
-                    .get_mut(index)?
-                    .edits;
-                if edits.len() < 2 || edit >= edits.len() {
-                    return None;
-                }
-                edits.remove(edit);
-            }
-            Step::Payload(at, index, edit, half) => {
-                let edits = &mut program
-                    .operations
-                    .get_mut(at)?
-                    .deviations
-                    .get_mut(index)?
-                    .edits;
-                let values = edits.get_mut(edit)?.values_mut();
-                let mut changed = false;
-                for piece in values.iter_mut().flat_map(|value| &mut value.0) {
-                    changed |= shorten(piece, half);
-                }
-                if !changed {
-                    return None;
-                }
-            }
-            Step::Done => return None,
-        }
-        Some(program)
-    }
-
-    /// The step after the present one when the present one cannot be taken or was refused.
-    fn next_step(&self) -> Step {
-        let operations = &self.current.operations;
-        let deviations = |at: usize| {
-            operations
-                .get(at)
-                .map_or(0, |operation| operation.deviations.len())
-        };
-        let edits = |at: usize, index: usize| {
-            operations
-                .get(at)
-                .and_then(|operation| operation.deviations.get(index))
-                .map_or(0, |deviation| deviation.edits.len())
-        };
-        match self.step {
-            Step::Operation(at) if at + 1 < operations.len() => Step::Operation(at + 1),
-            Step::Operation(_) => Step::Deviation(0, 0),
-            Step::Deviation(at, index) if index + 1 < deviations(at) => {
-                Step::Deviation(at, index + 1)
-            }
-            Step::Deviation(at, _) if at + 1 < operations.len() => Step::Deviation(at + 1, 0),
-            Step::Deviation(..) => Step::Plainer(0, 0),
-            Step::Plainer(at, which) if which < 4 => Step::Plainer(at, which + 1),
-            Step::Plainer(at, _) if at + 1 < operations.len() => Step::Plainer(at + 1, 0),
-            Step::Plainer(..) => Step::Edit(0, 0, 0),
-            Step::Edit(at, index, edit) if edit + 1 < edits(at, index) => {
-                Step::Edit(at, index, edit + 1)
-            }
-            Step::Edit(at, index, _) if index + 1 < deviations(at) => Step::Edit(at, index + 1, 0),
-            Step::Edit(at, ..) if at + 1 < operations.len() => Step::Edit(at + 1, 0, 0),
-            Step::Edit(..) => Step::Payload(0, 0, 0, 0),
-            Step::Payload(at, index, edit, half) if half < 3 => {
-                Step::Payload(at, index, edit, half + 1)
-            }
-            Step::Payload(at, index, edit, _) if edit + 1 < edits(at, index) => {
-                Step::Payload(at, index, edit + 1, 0)
-            }
-            Step::Payload(at, index, ..) if index + 1 < deviations(at) => {
-                Step::Payload(at, index + 1, 0, 0)
-            }
-            Step::Payload(at, ..) if at + 1 < operations.len() => Step::Payload(at + 1, 0, 0, 0),
-            Step::Payload(..) | Step::Done => Step::Done,
-        }
-    }
-}
-
-/// Makes a piece shorter: its second half goes, its first half, its last character, its first.
-fn shorten(piece: &mut Piece, half: u8) -> bool {
-    match piece {
-        Piece::Repeat(_, times) if *times > 1 => {
-            *times = match half {
-                0 => *times / 2,
-                1 => *times - (*times / 4).max(1),
-                2 => *times - (*times / 16).max(1),
-                _ => *times - 1,
-            };
-            true
-        }
-        Piece::Text(text) if text.chars().count() > 1 => {
-            let count = text.chars().count();
-            let (from, to) = match half {
-                0 => (0, count / 2),
-                1 => (count / 2, count),
-                2 => (0, count - 1),
-                _ => (1, count),
-            };
-            *text = text.chars().skip(from).take(to - from).collect();
-            true
-        }
-        _ => false,
-    }
-}
-
-impl ValueTree for ProgramTree {
-    type Value = Program;
-
-    fn current(&self) -> Program {
-        self.current.clone()
-    }
-
-    fn simplify(&mut self) -> bool {
-        // The step that was just accepted is taken again: one more operation, one half more.
-        while self.step != Step::Done {
-            match self.try_step() {
-                Some(smaller) => {
-                    self.before = Some(std::mem::replace(&mut self.current, smaller));
-                    return true;
-                }
-                None => self.step = self.next_step(),
-            }
-        }
-        false
-    }
-
-    fn complicate(&mut self) -> bool {
-        match self.before.take() {
-            Some(before) => {
-                self.current = before;
-                self.step = self.next_step();
-                true
-            }
-            None => false,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::operation::{Edit, Text};
     use super::*;
 
     fn abilities() -> Abilities {
@@ -666,59 +555,5 @@ mod tests {
             seen.insert((kind, place.name, operator, client));
         }
         assert_eq!(seen.len(), grammar.cards());
-    }
-
-    /// Shrinking ends at the smallest program for which the predicate holds.
-    #[test]
-    fn operations_go_first_then_deviations_then_payloads() {
-        let deviation = |name: &str, text: &str| Deviation {
-            operator: name.into(),
-            parameter: "state".into(),
-            equivalent: false,
-            edits: vec![Edit::With("state".into(), vec![Text::plain(text)])],
-        };
-        let mut bad = Operation::plain(Kind::Authorize);
-        bad.deviations = vec![
-            deviation("one", "harmless"),
-            deviation("two", "some text with a ! inside of it"),
-            deviation("three", "harmless"),
-        ];
-        let program = Program {
-            operations: vec![
-                Operation::plain(Kind::Call),
-                bad,
-                Operation::plain(Kind::Refresh),
-            ],
-        };
-        let fails = |program: &Program| {
-            program
-                .operations
-                .iter()
-                .flat_map(|operation| &operation.deviations)
-                .any(|deviation| {
-                    deviation.edits.iter().flat_map(Edit::values).any(|value| {
-                        value
-                            .0
-                            .iter()
-                            .any(|piece| matches!(piece, Piece::Text(text) if text.contains('!')))
-                    })
-                })
-        };
-        let mut tree = ProgramTree::new(program);
-        let mut steps = 0;
-        while tree.simplify() {
-            steps += 1;
-            if !fails(&tree.current()) {
-                tree.complicate();
-            }
-        }
-        let smallest = tree.current();
-        assert_eq!(smallest.operations.len(), 1);
-        assert_eq!(smallest.deviations(), 1);
-        assert_eq!(
-            smallest.operations[0].deviations[0].edits[0].values()[0],
-            Text::plain("!")
-        );
-        assert!(steps < 60, "{steps}");
     }
 }

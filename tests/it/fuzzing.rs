@@ -144,6 +144,48 @@ async fn the_clean_server_gives_no_finding() {
     );
 }
 
+/// A run of so many programs: the digest of the programs after every few batches, at the end, and the findings.
+async fn course(fault: Option<Fault>, seed: u64) -> (Vec<(u64, u64)>, Vec<String>) {
+    let server = server(fault).await;
+    let mut course = Vec::new();
+    let options = Options {
+        programs: Some(600),
+        jobs: 4,
+        ..options(seed)
+    };
+    let report = drive::run(
+        server.target.clone(),
+        &options,
+        &mut |event| {
+            if let drive::Event::Progress {
+                programs, digest, ..
+            } = event
+            {
+                course.push((programs, digest));
+            }
+        },
+        &oauthspec::run::never(),
+    )
+    .await
+    .expect("the reference server can be fuzzed");
+    server.stop().await;
+    course.push((report.programs, report.digest));
+    let findings = report.findings.into_iter().map(|found| found.id).collect();
+    (course, findings)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_seed_makes_the_same_programs_and_findings() {
+    let fault = Fault::parse("deep-crash-cookie");
+    let one = course(None, 5).await;
+    assert!(one.0.len() >= 4 && one.1.is_empty(), "{one:?}");
+    assert_eq!(one, course(None, 5).await);
+    assert_ne!(one, course(None, 6).await);
+    // What is found on the way does not turn the course.
+    let broken = course(fault, 5).await;
+    assert_eq!(broken, course(fault, 5).await);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_finding_holds_no_secret() {
     let broken = server(Fault::parse("deep-crash-overlong")).await;

@@ -1,6 +1,11 @@
 //! Published bugs of real libraries: the version that has one is red for that reason, the version that mends it is not.
 
+use std::time::Duration;
+
 use oauthspec::event::{CaseReport, Verdict};
+use oauthspec::fuzz::drive::{self, Event};
+use oauthspec::fuzz::finding::Finding;
+use oauthspec::fuzz::oracle::Oracle;
 use oauthspec::run::Options;
 
 use crate::pinned::{cases, target};
@@ -114,4 +119,88 @@ async fn a_client_revokes_another_ones_token_in_jmondi_4_0_5_and_not_in_4_2_2() 
     };
     let green = find(&good, "revoke.other-client-access");
     assert_eq!(green.verdict, Verdict::Pass, "{}", green.reason);
+}
+
+/// The first finding of this kind that a minute of fuzzing makes in one version of a library; `None` when the library
+/// cannot be installed.
+async fn fuzzed(
+    library: &str,
+    version: &str,
+    wanted: fn(&Finding) -> bool,
+) -> Option<Option<Finding>> {
+    let server = Real::start(&format!("known-bugs/{library}"), &[version])?;
+    let target = target(&format!("known-bug-{library}.toml"), &server);
+    let options = drive::Options {
+        time: Some(Duration::from_secs(60)),
+        seed: 1,
+        ..drive::Options::default()
+    };
+    let (sender, stop) = tokio::sync::watch::channel(false);
+    let mut found = None;
+    let mut hear = |event: Event| {
+        if let Event::Finding(finding) = event
+            && found.is_none()
+            && wanted(&finding)
+        {
+            found = Some(*finding);
+            sender.send(true).ok();
+        }
+    };
+    let report = drive::run(target, &options, &mut hear, &stop).await;
+    let report = report.expect("the server can be fuzzed");
+    assert!(report.programs > 0 && report.dead.is_none(), "{report:?}");
+    Some(found)
+}
+
+/// An uncaught exception at the token endpoint, because of the content type.
+fn crash_by_content_type(finding: &Finding) -> bool {
+    finding.bucket.oracle == Oracle::Crash
+        && finding.bucket.endpoint == "token"
+        && finding.bucket.operator.contains("content-type")
+}
+
+/// 0.8.2 left an exception uncaught when the content type of a token request was odd.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_odd_content_type_is_a_500_in_workers_0_8_2_and_none_in_0_8_3() {
+    let Some(bad) = fuzzed("workers", "0.8.2", crash_by_content_type).await else {
+        return;
+    };
+    let red = bad.expect("it is found within a minute");
+    assert!(red.text.contains("content-type"), "{}", red.text);
+    assert!(red.deviations <= 2, "{}", red.summary);
+    let Some(good) = fuzzed("workers", "0.8.3", crash_by_content_type).await else {
+        return;
+    };
+    assert!(
+        good.is_none(),
+        "{}",
+        good.map_or(String::new(), |found| found.text)
+    );
+}
+
+/// One small request with a length in brackets that keeps the server busy.
+fn hang_by_length(finding: &Finding) -> bool {
+    finding.bucket.oracle == Oracle::Hang
+        && finding.bucket.endpoint == "token"
+        && finding.text.contains("[length]")
+}
+
+/// CVE-2022-24999: brackets in the names of a small form made the parser count to whatever it was told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cve_2022_24999_is_a_hang_in_express_4_17_1_and_none_in_4_17_3() {
+    let Some(bad) = fuzzed("express", "4.17.1", hang_by_length).await else {
+        return;
+    };
+    let red = bad.expect("it is found within a minute");
+    // It is the parser of brackets, and nothing that is merely large.
+    assert!(red.bucket.operator.contains("heavy-form"), "{}", red.text);
+    assert!(red.deviations <= 2, "{}", red.summary);
+    let Some(good) = fuzzed("express", "4.17.3", hang_by_length).await else {
+        return;
+    };
+    assert!(
+        good.is_none(),
+        "{}",
+        good.map_or(String::new(), |found| found.text)
+    );
 }
