@@ -15,6 +15,7 @@ mod dpop;
 mod general;
 mod hightop;
 mod jwt;
+mod matrix;
 mod mcp;
 mod metadata;
 mod pages;
@@ -24,6 +25,7 @@ mod race;
 mod registration;
 mod resource;
 mod rights;
+mod rotation;
 mod silence;
 #[cfg(test)]
 mod stage;
@@ -119,13 +121,19 @@ enum Look {
     Subject(fn(&View<'_>) -> Result<Finding, Finding>),
     /// It revokes one of several winners and uses the others.
     RacedTokensDie,
+    /// It tries the tokens of all resources at each other.
+    AudienceMatrix,
+    /// It uses a consumed refresh token until that is refused.
+    Rotation,
 }
 
 /// A row of the table: name and function.
 struct Check(&'static str, Look);
 
 /// The tables of all concerns.
-const TABLES: [&[Check]; 21] = [
+const TABLES: [&[Check]; 23] = [
+    matrix::CHECKS,
+    rotation::CHECKS,
     race::CHECKS,
     metadata::CHECKS,
     resource::CHECKS,
@@ -202,6 +210,8 @@ pub async fn run(name: &str, scene: &mut Scene<'_>, at: usize) -> Finding {
         Some(Look::RegistrationsLimited) => hightop::registrations_limited(scene, at).await,
         Some(Look::SingleSuccess) => race::single_success(scene, at).await,
         Some(Look::RacedTokensDie) => race::raced_tokens_die(scene, at).await,
+        Some(Look::AudienceMatrix) => matrix::audience_matrix(scene, at).await,
+        Some(Look::Rotation) => rotation::rotation(scene, at).await,
         Some(Look::CanaryUnvisited) => general::wait_for_canary(scene, at).await,
         Some(Look::Subject(look)) => {
             subject::learn(scene, at).await;

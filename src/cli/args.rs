@@ -253,6 +253,9 @@ pub struct RunArgs {
     /// Failures below this severity do not fail the run
     #[arg(long, value_name = "SEVERITY", default_value = "cosmetic", value_parser = parse::severity)]
     pub fail_on: Severity,
+    /// Run the cases that wait: expiry, and replay after a declared grace
+    #[arg(long)]
+    pub slow: bool,
     /// Warnings fail the run too
     #[arg(long)]
     pub strict: bool,

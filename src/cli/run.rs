@@ -158,6 +158,7 @@ fn options(arguments: &RunArgs) -> Result<Options, Failure> {
         timeout: arguments.timeout,
         deadline: arguments.deadline,
         fail_on: arguments.fail_on,
+        slow: arguments.slow,
         strict: arguments.strict,
         i_am_authorized: arguments.i_am_authorized,
         keep_secrets: arguments.keep_secrets,

@@ -42,7 +42,7 @@ pub async fn confirm(scene: &mut Scene<'_>, at: usize) -> Confirmation {
 }
 
 /// A correct step with nothing but a verb, a client and given parameters.
-pub(super) fn step(verb: Verb, client: &str, at: Option<&str>, given: &[(&str, &str)]) -> Step {
+pub(crate) fn step(verb: Verb, client: &str, at: Option<&str>, given: &[(&str, &str)]) -> Step {
     Step {
         verb,
         name: None,

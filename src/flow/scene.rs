@@ -90,8 +90,8 @@ impl<'w> Scene<'w> {
             user,
             label: format!("{number} {}", step.verb.word()),
         };
-        if let Some(wait) = step.wait {
-            tokio::time::sleep(wait).await;
+        if let Some(wait) = &step.wait {
+            tokio::time::sleep(self.world.wait(wait)).await;
         }
         let first = self.log.len();
         let result = match step.verb {
@@ -149,7 +149,7 @@ impl<'w> Scene<'w> {
 
     /// Performs a step that a later one needs (or that confirms one): its outcome is remembered like
     /// any other.
-    pub(super) async fn arrange(&mut self, step: Step, label: &str) -> Result<Outcome, Answer> {
+    pub(crate) async fn arrange(&mut self, step: Step, label: &str) -> Result<Outcome, Answer> {
         let act = Act {
             step: &step,
             change: &step.change,

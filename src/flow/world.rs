@@ -1,13 +1,19 @@
 //! What all scenes of a run share.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use super::issuer::Issuer;
 use super::listener::Listener;
 use crate::login::Browser;
+use crate::suite::model::Within;
 use crate::target::model::{Endpoints, Target};
 use crate::transport::Transport;
 use crate::transport::redact::Secrets;
+
+/// How long codes and tokens of the client `brief` live, when the target does not say it.
+const BRIEF: Duration = Duration::from_secs(3);
 
 /// The target as found, and our own keys.
 pub struct World {
@@ -39,6 +45,8 @@ pub struct World {
     pub keep_evidence: bool,
     /// Whether they are kept with their secrets too.
     pub keep_secrets: bool,
+    /// Whether cases may take their time (`--slow`).
+    pub slow: bool,
     /// How many races are run.
     pub race_rounds: u32,
     /// What was registered and has to be removed: management URL, token, client identifier.
@@ -155,6 +163,42 @@ impl World {
             .as_ref()
             .and_then(|metadata| metadata.get("require_pushed_authorization_requests"));
         required == Some(&Value::Bool(true)) && self.endpoints.par.is_some()
+    }
+
+    /// How long a time of a suite file is here; what the target does not declare is no time at all.
+    pub fn time(&self, within: &Within) -> Duration {
+        let policy = &self.target.policy;
+        let name = match within {
+            Within::Time(time) => return *time,
+            Within::Policy(name) => name.as_str(),
+        };
+        match name {
+            "revocation_lag" => policy.revocation_lag,
+            "replay_grace" => policy.replay_grace,
+            _ => self.declared(name).unwrap_or_default(),
+        }
+    }
+
+    fn declared(&self, name: &str) -> Option<Duration> {
+        let times = &self.target.policy.times;
+        let named = times.iter().find(|(own, _)| own == name);
+        named.map(|(_, time)| *time)
+    }
+
+    /// How long a step waits: for what the target declares a second more, so that it is over. The lifetimes of the client `brief` that it does
+    /// not declare are three seconds.
+    pub fn wait(&self, wait: &Within) -> Duration {
+        let Within::Policy(name) = wait else {
+            return self.time(wait);
+        };
+        let time = match name.as_str() {
+            "code_lifetime" | "access_lifetime" => self.declared(name).unwrap_or(BRIEF),
+            _ => self.time(wait),
+        };
+        match time {
+            Duration::ZERO => Duration::ZERO,
+            time => time + Duration::from_secs(1),
+        }
     }
 
     /// A fresh PKCE verifier of 43 characters (RFC 7636 §4.1).

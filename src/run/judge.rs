@@ -9,9 +9,7 @@ use crate::event::{Exchange, Level, Role, Verdict};
 use crate::flow::audience::side_by_side;
 use crate::flow::confirm::{self, Confirmation};
 use crate::flow::{Answer, How, Outcome, Scene, World};
-use crate::suite::model::{
-    Case, Change, Expect, Part, Step, Template, User, Value, Variant, Verb, Within,
-};
+use crate::suite::model::{Case, Change, Expect, Part, Step, Template, User, Value, Variant, Verb};
 
 /// What a performance of a variant came to, before its controls are looked at.
 #[derive(Debug, Clone)]
@@ -228,7 +226,14 @@ impl StepJudge<'_, '_> {
             };
             opinions.push(opinion(verdict, finding.reason));
         }
-        let left_to_check = self.step.parallel.is_some() && !self.expect.check.is_empty();
+        // What a check reads out is the answer that counts.
+        let reads_out = self
+            .expect
+            .check
+            .iter()
+            .any(|name| name == "rotation-read-out");
+        let left_to_check =
+            reads_out || (self.step.parallel.is_some() && !self.expect.check.is_empty());
         if !left_to_check {
             opinions.push(self.answer(outcome).await);
         }
@@ -495,7 +500,8 @@ impl StepJudge<'_, '_> {
 
     /// Something that lived must be refused now, at the latest after the target's declared lag.
     async fn dead(&mut self, outcome: &Outcome, codes: &[String]) -> Opinion {
-        let limit = within(self.scene.world, self.expect);
+        let limit = (self.expect.within.as_ref())
+            .map_or(Duration::ZERO, |within| self.scene.world.time(within));
         let deadline = Instant::now() + limit;
         let mut latest = outcome.clone();
         while latest.answer == Answer::Success && !uses_up(self.step) && Instant::now() < deadline {
@@ -538,24 +544,6 @@ impl StepJudge<'_, '_> {
 /// Whether performing a step twice is not the same as once.
 fn uses_up(step: &Step) -> bool {
     matches!(step.verb, Verb::Refresh | Verb::Exchange)
-}
-
-/// How long an effect may take to show.
-fn within(world: &World, expect: &Expect) -> Duration {
-    let policy = &world.target.policy;
-    match &expect.within {
-        None => Duration::ZERO,
-        Some(Within::Time(time)) => *time,
-        Some(Within::Policy(name)) => match name.as_str() {
-            "revocation_lag" => policy.revocation_lag,
-            "replay_grace" => policy.replay_grace,
-            _ => policy
-                .times
-                .iter()
-                .find(|(own, _)| own == name)
-                .map_or(Duration::ZERO, |(_, time)| *time),
-        },
-    }
 }
 
 fn lag_words(limit: Duration) -> String {

@@ -54,6 +54,8 @@ pub struct Options {
     pub earlier: Vec<CaseReport>,
     /// Failures below this severity do not fail the run.
     pub fail_on: Severity,
+    /// Cases may wait as long as what the target declares takes.
+    pub slow: bool,
     /// Warnings fail the run too.
     pub strict: bool,
     /// Known failures.
@@ -83,6 +85,7 @@ impl Default for Options {
             deadline: DEADLINE,
             earlier: Vec::new(),
             fail_on: Severity::Cosmetic,
+            slow: false,
             strict: false,
             waivers: None,
             i_am_authorized: false,

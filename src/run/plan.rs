@@ -1,6 +1,9 @@
 //! Which variants run, which are skipped and why.
 
+use std::time::Duration;
+
 use super::{Options, Prepared, waiver};
+use crate::flow::World;
 use crate::suite::model::{Case, Suite, Variant, Verb};
 
 /// The cases the options select, in order. `profiles`: those of the target, when it is known; suites of other profiles do not apply to it.
@@ -33,6 +36,15 @@ pub fn select<'a>(
     cases
 }
 
+/// What a case may wait without being asked to.
+const SHORT: Duration = Duration::from_secs(10);
+
+/// How long a case waits on this target.
+pub fn budget(case: &Case, world: &World) -> Duration {
+    let waits = case.steps.iter().filter_map(|step| step.wait.as_ref());
+    waits.map(|wait| world.wait(wait)).sum()
+}
+
 /// Why a variant does not apply to this target, or `None` when it runs.
 pub fn skip_reason(case: &Case, variant: &Variant, prepared: &Prepared) -> Option<String> {
     if prepared.world.target.mint.is_some() && !meets_a_resource(case) {
@@ -45,7 +57,15 @@ pub fn skip_reason(case: &Case, variant: &Variant, prepared: &Prepared) -> Optio
         .chain(&variant.needs)
         .filter(|need| !prepared.has(need))
         .collect();
-    let first = missing.first()?;
+    let Some(first) = missing.first() else {
+        let budget = budget(case, &prepared.world);
+        return (budget > SHORT && !prepared.world.slow).then(|| {
+            format!(
+                "slow: it waits {} s for what the target declares; pass --slow",
+                budget.as_secs()
+            )
+        });
+    };
     let why = prepared
         .reasons
         .iter()

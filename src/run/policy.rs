@@ -29,6 +29,7 @@ const TOPICS: &[(&str, &str, &str)] = &[
         "redirect.loopback-any-port",
         "",
     ),
+    ("rotation", "refresh.rotation", ""),
     ("refresh token used again", "refresh.old-rejected", ""),
     (
         "redirect_uri left out at the token endpoint",

@@ -255,6 +255,7 @@ pub(crate) fn connect(target: Target, options: &Options) -> Result<World, Failur
         secrets,
         keep_evidence: options.keep_evidence,
         keep_secrets: options.keep_secrets,
+        slow: options.slow,
         race_rounds: if near && options.rate.is_none() {
             12
         } else {

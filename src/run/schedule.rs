@@ -40,7 +40,7 @@ pub async fn run(
 ) -> bool {
     let mut known: BTreeMap<String, ControlRun> = BTreeMap::new();
     // Cases that wait go last and wait together.
-    let waits = |case: &&Case| case.steps.iter().any(|step| step.wait.is_some());
+    let waits = |case: &&Case| !plan::budget(case, &prepared.world).is_zero();
     let mut ordered: Vec<&Case> = cases.to_vec();
     ordered.sort_by_key(waits);
     let mut rest = ordered.as_slice();

@@ -323,8 +323,8 @@ pub struct Step {
     pub change: Change,
     /// Send this many copies at once.
     pub parallel: Option<u32>,
-    /// Pause before the step.
-    pub wait: Option<Duration>,
+    /// Pause before the step: a time, or one that the target declares.
+    pub wait: Option<Within>,
     /// The variant's change is merged in here.
     pub vary: bool,
     /// This step is what kills the things later steps find dead; left out of their control.

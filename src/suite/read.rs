@@ -416,7 +416,7 @@ impl<'r> Pieces<'r> {
             given: given.change.with,
             change: change.change.clone(),
             parallel: self.parallel(table),
-            wait: table.duration("wait", LONGEST_WAIT).map(|wait| wait.value),
+            wait: self.within(table, "wait"),
             vary: self.only_true(table, "vary"),
             cause: self.only_true(table, "cause"),
             expect: expect
@@ -503,7 +503,7 @@ impl<'r> Pieces<'r> {
             page: self.only_true(&table, "page"),
             challenge: self.codes(&table, "challenge"),
             dead: self.codes(&table, "dead"),
-            within: self.within(&table),
+            within: self.within(&table, "within"),
             check: self.checks(&table),
             or: table.text("or").and_then(|name| self.check(&name)),
             optional: table.owned("optional"),
@@ -562,12 +562,13 @@ impl<'r> Pieces<'r> {
         Some(codes)
     }
 
-    fn within(&self, table: &Table<'r, '_>) -> Option<Within> {
-        let text = table.text("within")?;
+    /// A duration, or `policy.NAME`.
+    fn within(&self, table: &Table<'r, '_>, key: &str) -> Option<Within> {
+        let text = table.text(key)?;
         let Some(policy) = text.value.strip_prefix("policy.") else {
             return self
                 .reader
-                .duration("within", text.value, &text.span, LONGEST_WAIT)
+                .duration(key, text.value, &text.span, LONGEST_WAIT)
                 .map(Within::Time);
         };
         let fits = !policy.is_empty()

@@ -177,7 +177,12 @@ pub const AUTH: &[&str] = &[
 ];
 
 /// Policies of a target that are times.
-pub const TIMES: &[&str] = &["revocation_lag", "replay_grace"];
+pub const TIMES: &[&str] = &[
+    "revocation_lag",
+    "replay_grace",
+    "code_lifetime",
+    "access_lifetime",
+];
 
 /// The fields of a built-in name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

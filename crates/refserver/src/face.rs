@@ -308,6 +308,8 @@ pub(crate) struct ClientData {
     pub pkce_optional: bool,
     /// Codes and access tokens live for moments only, so that expiry can be watched.
     pub brief: bool,
+    /// Its secret has characters that Basic credentials must encode (RFC 6749 §2.3.1).
+    pub special: bool,
     /// Its identifier, where that is documented.
     pub id: Option<&'static str>,
     /// How long its access tokens live, in seconds, if not as long as others.
@@ -327,6 +329,7 @@ const fn client(
         redirect_uris,
         pkce_optional: false,
         brief: false,
+        special: false,
         id: None,
         access: None,
     }

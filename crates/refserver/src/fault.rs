@@ -289,6 +289,7 @@ faults! {
     AuthClientMismatch "auth-client-mismatch" ["token.auth-client-mismatch"] "client_id in the body overrides the authenticated client.";
     ClientIdOptional "client-id-optional" ["token.client-id-required"] "A public client need not name itself; the code says who it is.";
     PublicClientCredentials "public-client-credentials" ["token.client-credentials-scope"] "Public clients get client_credentials tokens.";
+    BasicNotDecoded "basic-not-decoded" ["token.secret-encodings"] "Basic credentials are taken as they stand behind the base64, without form decoding.";
     ClientCredentialsAsUser "client-credentials-as-user" ["jwt.subject-separation"] "A client that asks for itself may name a user, and becomes that subject.";
     ClientCredentialsRefresh "client-credentials-refresh" ["token.client-credentials-scope"] "client_credentials comes with a refresh token.";
     BasicWithoutChallenge "basic-without-challenge" ["token.basic-401"] "Failed Basic authentication is a 400 without challenge.";

@@ -329,7 +329,10 @@ fn set_up(face: &'static FaceData, origin: &str) -> (Facts, Vec<Client>, Vec<Age
             },
             name: data.name.to_owned(),
             title: format!("Example client {}", data.name),
-            secret: (data.auth != "none").then(|| issue::secret(face.prefixes.secret)),
+            secret: (data.auth != "none").then(|| {
+                let tail = if data.special { "%2B+:& é" } else { "" };
+                format!("{}{tail}", issue::secret(face.prefixes.secret))
+            }),
             auth: data.auth.to_owned(),
             redirect_uris: redirect_uris.clone(),
             grant_types: [

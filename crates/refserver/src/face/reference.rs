@@ -180,6 +180,15 @@ pub(super) static FACE: FaceData = FaceData {
             brief: true,
             ..client("brief", "none", "public", &["https://brief.example/cb"])
         },
+        ClientData {
+            special: true,
+            ..client(
+                "special",
+                "client_secret_basic",
+                "confidential",
+                &["https://special.example/cb"],
+            )
+        },
         client("rs", "client_secret_basic", "confidential", &[]),
     ],
     introspection_client: Some("rs"),

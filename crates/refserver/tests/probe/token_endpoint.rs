@@ -448,6 +448,15 @@ async fn clients(t: &Target, fault: Fault) -> Option<bool> {
             let id = t.client("a").id.clone();
             credentials("a", &[("client_id", &id)]).await.status == 200
         }
+        Fault::BasicNotDecoded => {
+            let special = t.client("special");
+            let secret = special.secret.as_deref().unwrap_or_default();
+            let encoded = form(&[("x", secret)]).split_off(2);
+            let authorization = basic(&special.id, &encoded);
+            let headers = [FORM, ("Authorization", authorization.as_str())];
+            let body = form(&[("grant_type", "client_credentials")]);
+            t.send("POST", "/token", &headers, &body).await.status != 200
+        }
         Fault::ClientCredentialsAsUser => {
             let login = t.server.facts().users[0].fields[0].1.clone();
             let named = credentials("confidential", &[("username", &login)]).await;
