@@ -13,6 +13,7 @@ mod device;
 mod doc;
 mod dpop;
 mod general;
+mod hasp;
 mod hightop;
 mod jwt;
 mod matrix;
@@ -131,7 +132,7 @@ enum Look {
 struct Check(&'static str, Look);
 
 /// The tables of all concerns.
-const TABLES: [&[Check]; 23] = [
+const TABLES: [&[Check]; 24] = [
     matrix::CHECKS,
     rotation::CHECKS,
     race::CHECKS,
@@ -155,6 +156,7 @@ const TABLES: [&[Check]; 23] = [
     silence::CHECKS,
     agnicpay::CHECKS,
     hightop::CHECKS,
+    hasp::CHECKS,
 ];
 
 #[expect(

@@ -99,6 +99,12 @@ impl Names<'_> {
                 } else if let Some(user) = name.strip_prefix("user-") {
                     world.target.user(user).and_then(|user| match field {
                         "login" => user.fields.first().map(|(_, value)| value.clone()),
+                        "agent" => {
+                            let mut fields = user.fields.iter();
+                            fields
+                                .find(|(name, _)| name == "agent")
+                                .map(|(_, value)| value.clone())
+                        }
                         _ => user
                             .fields
                             .iter()

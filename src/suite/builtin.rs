@@ -35,5 +35,6 @@ pub const SUITES: &[(&str, &str)] = suites![
     "suites/mcp.toml",
     "suites/robust.toml",
     "suites/services/hightop.toml",
+    "suites/services/hasp.toml",
     "suites/services/agnicpay.toml",
 ];

@@ -261,7 +261,7 @@ pub fn builtin(name: &str) -> Option<Fields> {
         return Some(Fields::These(CLIENT));
     }
     if name.starts_with("user-") {
-        return Some(Fields::These(&["login"]));
+        return Some(Fields::These(&["login", "agent"]));
     }
     BUILTINS
         .iter()

@@ -106,7 +106,7 @@ pub fn target(facts: &Facts) -> Target {
         endpoints: endpoints(facts),
         introspection_client: facts.introspection_client.clone(),
         rar: facts.rar.clone(),
-        params: Vec::new(),
+        params: facts.params.clone(),
         departures: facts.departures.clone(),
         hosts: Vec::new(),
         network: crate::transport::Network::default(),

@@ -5,7 +5,7 @@ use axum::{
     response::Response,
 };
 
-use crate::{App, Fault, authorize::Request, http, issue, pages, par};
+use crate::{App, Fault, HaspFault, authorize::Request, http, issue, pages, par};
 
 /// Where an authorization response goes.
 pub(crate) struct Target<'a> {
@@ -90,6 +90,11 @@ fn answer(
         state = Some(String::new());
     }
     if app.broken(Fault::StateLostOnError) && is_error {
+        state = None;
+    }
+    if app.broken(HaspFault::StateLostOnDenial)
+        && pairs.iter().any(|(_, value)| value == "access_denied")
+    {
         state = None;
     }
     let raw_state = app.broken(Fault::StateUnencoded) || app.broken(Fault::HeaderInjection);

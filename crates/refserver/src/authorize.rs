@@ -11,7 +11,7 @@ use axum::{
 use serde_json::Value;
 
 use crate::{
-    AgnicFault, App, Fault, HightopFault,
+    AgnicFault, App, Fault, HaspFault, HightopFault,
     answer::{Target, error_redirect, success},
     approval, cimd,
     http::{self, Params},
@@ -442,13 +442,21 @@ fn validate(
     let resources = resources(app, params)?;
     let details = match params.get("authorization_details") {
         Some(text) => {
+            let again = percent_decoded(text);
+            let text = match app.broken(HaspFault::DecodedTwice) {
+                true => &again,
+                false => text,
+            };
             rar::read(app, text).or_else(|what| stop("invalid_authorization_details", what))?
         }
         None => match app.face.rules.details_required {
-            Some(_) => return stop("invalid_request", "authorization_details is required"),
-            None => Vec::new(),
+            Some(_) if !app.broken(HaspFault::DetailsOptional) => {
+                return stop("invalid_request", "authorization_details is required");
+            }
+            _ => Vec::new(),
         },
     };
+    let agent = agent(app, params)?;
     let prompt: Vec<String> = params
         .get("prompt")
         .unwrap_or_default()
@@ -481,11 +489,36 @@ fn validate(
         hybrid,
         fragment,
         chosen: chosen_subject(app, params),
-        agent: None,
+        agent,
         limits: None,
         late: None,
         pushed,
     })
+}
+
+/// Text after one more round of percent-decoding.
+fn percent_decoded(text: &str) -> String {
+    match Params::parse(format!("x={text}").as_bytes()) {
+        Some(params) => params.get("x").unwrap_or(text).to_owned(),
+        None => text.to_owned(),
+    }
+}
+
+/// The agent that the request names, where it must.
+fn agent(app: &App, params: &Params) -> Result<Option<String>, Stop> {
+    let Some(name) = app.face.rules.agent_parameter else {
+        return Ok(None);
+    };
+    match params.get(name) {
+        Some(id) if app.agent(id).is_some() || app.broken(HaspFault::AgentUnchecked) => {
+            Ok(Some(id.to_owned()))
+        }
+        Some(_) => stop("invalid_request", format!("{name} is not known")),
+        None if app.broken(HaspFault::AgentOptional) => {
+            Ok(app.agents.first().map(|agent| agent.id.clone()))
+        }
+        None => stop("invalid_request", format!("{name} is required")),
+    }
 }
 
 /// The scopes asked for, or the default ones (RFC 6749 §3.3).

@@ -57,6 +57,9 @@ fn everything(app: &App) -> Bearer {
             .iter()
             .map(|(scope, _)| (*scope).to_owned())
             .collect(),
+        details: (app.face.details.iter())
+            .map(|kind| serde_json::json!({"type": kind.name}))
+            .collect(),
         ..Bearer::default()
     }
 }

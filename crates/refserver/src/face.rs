@@ -6,12 +6,13 @@
 
 mod agnicpay;
 mod alone;
+mod hasp;
 mod hightop;
 mod reference;
 
 use crate::{
     Fault,
-    fault::{AgnicFault, AloneFault, HightopFault},
+    fault::{AgnicFault, AloneFault, HaspFault, HightopFault},
     rar::DetailType,
 };
 
@@ -29,6 +30,8 @@ pub enum Face {
     Agnicpay,
     /// Resource servers alone: they trust the tokens of an issuer that the tester is.
     Alone,
+    /// HASP, as its public documentation describes it: required authorization details, an agent named in the request, opaque tokens of eight hours.
+    Hasp,
 }
 
 impl Face {
@@ -39,6 +42,7 @@ impl Face {
         Face::HightopScript,
         Face::Agnicpay,
         Face::Alone,
+        Face::Hasp,
     ];
 
     /// The name used on the command line.
@@ -64,6 +68,7 @@ impl Face {
             Face::HightopScript => &[],
             Face::Agnicpay => AgnicFault::ALL,
             Face::Alone => AloneFault::ALL,
+            Face::Hasp => HaspFault::ALL,
         }
     }
 
@@ -74,6 +79,7 @@ impl Face {
             Face::HightopScript => &hightop::SCRIPT,
             Face::Agnicpay => &agnicpay::FACE,
             Face::Alone => &alone::FACE,
+            Face::Hasp => &hasp::FACE,
         }
     }
 }
@@ -141,9 +147,15 @@ pub(crate) struct Allowance {
 pub(crate) struct Rules {
     /// The authorization details (a name in `detail_examples`) that every authorization request must bring some of (RFC 9396 §3).
     pub details_required: Option<&'static str>,
+    /// Whether a token answer says which authorization details were granted (RFC 9396 §7).
+    pub details_returned: bool,
+    /// The parameter that must name one of the user's agents.
+    pub agent_parameter: Option<&'static str>,
+    /// Whether identifiers are ULIDs: 26 characters of Crockford's base 32.
+    pub ulids: bool,
     /// Open registration, limited.
     pub registrations: Option<Allowance>,
-    /// Whether grants bring refresh tokens.
+    /// Whether there are other grants than codes: refresh tokens, clients that act for themselves.
     pub refresh_tokens: bool,
     /// Whether the login and consent pages need JavaScript.
     pub script: bool,
@@ -171,6 +183,9 @@ impl Rules {
     /// Those of the reference server.
     pub(crate) const REFERENCE: Rules = Rules {
         details_required: None,
+        details_returned: true,
+        agent_parameter: None,
+        ulids: false,
         registrations: None,
         refresh_tokens: true,
         script: false,
@@ -292,7 +307,7 @@ pub(crate) struct Route {
     pub method: &'static str,
     pub path: &'static str,
     pub scope: &'static str,
-    /// The authorization detail type it needs, and the action.
+    /// The authorization detail type it needs, and the action (`""`: the type alone).
     pub detail: Option<(&'static str, &'static str)>,
 }
 

@@ -3,11 +3,13 @@
 
 mod agnicpay;
 mod alone;
+mod hasp;
 mod hightop;
 mod service;
 
 pub use agnicpay::AgnicFault;
 pub use alone::AloneFault;
+pub use hasp::HaspFault;
 pub use hightop::HightopFault;
 
 use crate::Face;
@@ -28,6 +30,8 @@ macro_rules! faults {
             Agnic(AgnicFault),
             /// A check that a resource server alone leaves out.
             Alone(AloneFault),
+            /// A promise of HASP.
+            Hasp(HaspFault),
         }
 
         impl Fault {
@@ -45,6 +49,7 @@ macro_rules! faults {
                     Fault::Hightop(own) => own.name(),
                     Fault::Agnic(own) => own.name(),
                     Fault::Alone(own) => own.name(),
+                    Fault::Hasp(own) => own.name(),
                 }
             }
 
@@ -56,6 +61,7 @@ macro_rules! faults {
                     Fault::Hightop(own) => own.doc(),
                     Fault::Agnic(own) => own.doc(),
                     Fault::Alone(own) => own.doc(),
+                    Fault::Hasp(own) => own.doc(),
                 }
             }
 
@@ -67,6 +73,7 @@ macro_rules! faults {
                     Fault::Hightop(own) => own.breaks(),
                     Fault::Agnic(own) => own.breaks(),
                     Fault::Alone(own) => own.breaks(),
+                    Fault::Hasp(own) => own.breaks(),
                 }
             }
 
@@ -105,6 +112,7 @@ impl Fault {
             Fault::Hightop(_) => Face::Hightop,
             Fault::Agnic(_) => Face::Agnicpay,
             Fault::Alone(_) => Face::Alone,
+            Fault::Hasp(_) => Face::Hasp,
             _ => Face::Reference,
         }
     }
@@ -115,6 +123,7 @@ impl Fault {
             Fault::Hightop(own) => own.like(),
             Fault::Agnic(own) => own.like(),
             Fault::Alone(own) => own.like(),
+            Fault::Hasp(own) => own.like(),
             _ => None,
         }
     }

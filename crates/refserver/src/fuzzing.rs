@@ -105,7 +105,7 @@ impl Sent {
 impl Visit {
     fn new(options: Options) -> Visit {
         let face = options.face.data();
-        let (facts, clients, agents) = set_up(face, ORIGIN);
+        let (facts, clients, agents) = set_up(face, ORIGIN, false);
         let users = facts.users.iter().map(User::new).collect();
         let mut app = App::new(
             face,

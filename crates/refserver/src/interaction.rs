@@ -11,7 +11,7 @@ use axum::{
 use jose::random_token;
 
 use crate::{
-    App, Fault, HightopFault,
+    App, Fault, HaspFault, HightopFault,
     answer::{self, Target},
     approval::{Approval, Limits},
     authorize::Request,
@@ -442,7 +442,12 @@ pub(crate) async fn consent(
             status,
         );
     }
-    match (interaction.user, *approved) {
+    // Nobody can approve for an agent that is not theirs.
+    let foreign = (request.agent.as_deref())
+        .and_then(|id| app.agent(id))
+        .is_some_and(|agent| Some(agent.user) != interaction.user)
+        && !app.broken(HaspFault::AgentOfAnybody);
+    match (interaction.user, *approved && !foreign) {
         (Some(user), true) => answer::success(&app, request, user, status),
         _ => {
             let target = Target {

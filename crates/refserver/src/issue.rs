@@ -4,7 +4,7 @@ use jose::{base64url, random_token, sign_hs256};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    AgnicFault, App, Fault, HightopFault,
+    AgnicFault, App, Fault, HaspFault, HightopFault,
     authorize::Request,
     state::{Access, Client, Code, Db, Grant, Refresh, now, now_ms},
 };
@@ -15,6 +15,19 @@ const ENTROPY: usize = 24;
 /// A client identifier or similar name: no secret, but not a counter either.
 pub(crate) fn identifier(prefix: &str) -> String {
     format!("{prefix}{}", random_token(12))
+}
+
+/// A ULID: 26 characters of Crockford's base 32, the first ten the time in milliseconds.
+pub(crate) fn ulid() -> String {
+    const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let digit = |value: u64| {
+        let place = usize::try_from(value % 32).unwrap_or_default();
+        DIGITS.get(place).map_or('0', |digit| char::from(*digit))
+    };
+    let time = (0..10).rev().map(|place| digit(now_ms() >> (5 * place)));
+    let random = jose::sha256(random_token(ENTROPY).as_bytes());
+    let chance = random.iter().take(16).map(|byte| digit(u64::from(*byte)));
+    time.chain(chance).collect()
 }
 
 /// A one-time code as it comes by mail.
@@ -115,6 +128,7 @@ pub(crate) fn access(
     let life = match () {
         () if app.broken(Fault::AccessLongLived) => 30 * 86_400,
         () if client.brief => 2,
+        () if app.broken(HaspFault::OneHour) => 3600,
         () if app.broken(AgnicFault::AccessShort) => 3600,
         () if app.broken(AgnicFault::AccessForCli) && client.name == "native" => 365 * 86_400,
         () if app.broken(AgnicFault::AccessAllAlike) => app.face.lifetimes.access,
@@ -137,10 +151,12 @@ pub(crate) fn access(
         jkt: rights.jkt.filter(|_| !app.broken(Fault::DpopUnbound)),
         refreshed: rights.refreshed,
     };
-    let jti = secret(match app.broken(AgnicFault::AccessPrefix) {
-        true => "",
-        false => app.face.prefixes.access,
-    });
+    let jti = secret(
+        match app.broken(AgnicFault::AccessPrefix) || app.broken(HaspFault::PrefixMissing) {
+            true => "",
+            false => app.face.prefixes.access,
+        },
+    );
     let token = if jwt {
         jwt_access(app, &jti, &record)
     } else {

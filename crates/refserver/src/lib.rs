@@ -74,7 +74,7 @@ mod state;
 mod token;
 
 pub use face::Face;
-pub use fault::{AgnicFault, AloneFault, Fault, HightopFault, Kind};
+pub use fault::{AgnicFault, AloneFault, Fault, HaspFault, HightopFault, Kind};
 pub(crate) use state::App;
 
 use crate::{
@@ -118,6 +118,8 @@ pub struct Facts {
     pub resources: Vec<ResourceFact>,
     /// Valid authorization details: name and JSON array.
     pub rar: Vec<(String, String)>,
+    /// Further parameters that every authorization request must have, for user `a`.
+    pub params: Vec<(String, String)>,
     /// The name in it of those that every authorization request must bring.
     pub rar_required: Option<String>,
     /// The name of the client that may introspect.
@@ -266,7 +268,8 @@ pub async fn serve_behind(options: Options, origin: &str) -> io::Result<Server> 
 fn start(listener: TcpListener, origin: String, options: Options) -> io::Result<Server> {
     let address = listener.local_addr()?;
     let face = options.face.data();
-    let (mut facts, clients, agents) = set_up(face, &origin);
+    let counted = options.faults.contains(&HaspFault::ClientIds.into());
+    let (mut facts, clients, agents) = set_up(face, &origin, counted);
     if face.rules.alone {
         facts.issuer = options.trust.clone().unwrap_or_else(|| TRUSTED.to_owned());
         facts.issuer_key = Some(Arc::new(Signer::Key(SigningKey::generate(Alg::ES256))));
@@ -312,8 +315,12 @@ fn start(listener: TcpListener, origin: String, options: Options) -> io::Result<
 /// The issuer that the face `alone` trusts when nobody says another. Nothing is ever asked there.
 const TRUSTED: &str = "https://issuer.example";
 
-/// Identifiers, secrets and passwords of this run.
-fn set_up(face: &'static FaceData, origin: &str) -> (Facts, Vec<Client>, Vec<Agent>) {
+/// Identifiers, secrets and passwords of this run. `counted`: a fault numbers the clients.
+fn set_up(
+    face: &'static FaceData,
+    origin: &str,
+    counted: bool,
+) -> (Facts, Vec<Client>, Vec<Agent>) {
     let mut clients = Vec::new();
     let mut client_facts = Vec::new();
     for data in face.clients {
@@ -325,6 +332,8 @@ fn set_up(face: &'static FaceData, origin: &str) -> (Facts, Vec<Client>, Vec<Age
         let client = Client {
             id: match data.id {
                 Some(id) => id.to_owned(),
+                None if counted => format!("{}{}", face.prefixes.client, clients.len() + 1),
+                None if face.rules.ulids => format!("{}{}", face.prefixes.client, issue::ulid()),
                 None => issue::identifier(face.prefixes.client),
             },
             name: data.name.to_owned(),
@@ -337,8 +346,8 @@ fn set_up(face: &'static FaceData, origin: &str) -> (Facts, Vec<Client>, Vec<Age
             redirect_uris: redirect_uris.clone(),
             grant_types: [
                 Some("authorization_code"),
-                Some("refresh_token"),
-                (data.auth != "none").then_some("client_credentials"),
+                (face.rules.refresh_tokens).then_some("refresh_token"),
+                (face.rules.refresh_tokens && data.auth != "none").then_some("client_credentials"),
                 face.device.map(|_| device::GRANT_TYPE),
             ]
             .into_iter()
@@ -365,7 +374,10 @@ fn set_up(face: &'static FaceData, origin: &str) -> (Facts, Vec<Client>, Vec<Age
     let mut agents = Vec::new();
     for user in 0..USERS.len() {
         agents.extend(face.agents.iter().map(|data| Agent {
-            id: issue::identifier("agent-"),
+            id: match face.rules.ulids {
+                true => issue::ulid(),
+                false => issue::identifier("agent-"),
+            },
             name: data.name,
             user,
             barred: data.barred,
@@ -400,6 +412,11 @@ fn set_up(face: &'static FaceData, origin: &str) -> (Facts, Vec<Client>, Vec<Age
                     let limit = if user == 0 { "1" } else { "0" };
                     ("limit".to_owned(), limit.to_owned())
                 }))
+                // Not typed in anywhere, but to be known: an agent that is not the other user's.
+                .chain((face.rules.agent_parameter).and_then(|_| {
+                    let own = agents.iter().find(|agent| agent.user == user)?;
+                    Some(("agent".to_owned(), own.id.clone()))
+                }))
                 .collect(),
         })
         .collect();
@@ -413,7 +430,16 @@ fn set_up(face: &'static FaceData, origin: &str) -> (Facts, Vec<Client>, Vec<Age
         id: (face.rules.resource_indicators).then(|| format!("{origin}{}", resource.path)),
         probe: format!("{} {}", route.method, route.path),
         scope: route.scope.to_owned(),
-        rar: route.detail.map(|(kind, _)| kind.to_owned()),
+        rar: route.detail.and_then(|(kind, _)| {
+            let quoted = format!("\"{kind}\"");
+            let mut examples = face.detail_examples.iter();
+            let (name, _) = examples.find(|(_, text)| text.contains(&quoted))?;
+            Some((*name).to_owned())
+        }),
+    });
+    let params = face.rules.agent_parameter.and_then(|name| {
+        let agent = agents.iter().find(|agent| agent.user == 0)?;
+        Some((name.to_owned(), agent.id.clone()))
     });
     let facts = Facts {
         issuer: format!("{origin}{}", face.issuer_path),
@@ -425,6 +451,7 @@ fn set_up(face: &'static FaceData, origin: &str) -> (Facts, Vec<Client>, Vec<Age
             .iter()
             .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
             .collect(),
+        params: params.into_iter().collect(),
         rar_required: face.rules.details_required.map(str::to_owned),
         introspection_client: face.introspection_client.map(str::to_owned),
         service: face.service.map(str::to_owned),

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use wire::json;
 
-use crate::{App, Fault};
+use crate::{App, Fault, HaspFault};
 
 /// What a field holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +78,12 @@ pub(crate) const REFERENCE_TYPES: &[DetailType] = &[
     },
 ];
 
+/// The one type that HASP's page names. It has no further field there.
+pub(crate) const HASP_TYPES: &[DetailType] = &[DetailType {
+    name: "hasp.data.read",
+    fields: &[],
+}];
+
 /// Reads and checks `authorization_details`. `Err` is the description of an `invalid_authorization_details`.
 pub(crate) fn read(app: &App, text: &str) -> Result<Vec<Value>, String> {
     let limits = json::Limits {
@@ -106,6 +112,10 @@ pub(crate) fn read(app: &App, text: &str) -> Result<Vec<Value>, String> {
             checked.push(detail);
         }
     }
+    // Nothing is left of what was asked for: at least one detail must be valid.
+    if checked.is_empty() && app.broken(HaspFault::UnknownDropped) {
+        return Err("no authorization detail is valid".into());
+    }
     Ok(checked)
 }
 
@@ -132,7 +142,7 @@ fn check(app: &App, item: Value) -> Result<Option<Value>, String> {
         if app.broken(Fault::RarUnknownAccepted) {
             return Ok(Some(Value::Object(detail)));
         }
-        if app.broken(Fault::RarUnknownDropped) {
+        if app.broken(Fault::RarUnknownDropped) || app.broken(HaspFault::UnknownDropped) {
             return Ok(None);
         }
         return Err("unknown authorization detail type".into());
@@ -248,6 +258,7 @@ pub(crate) fn allows(app: &App, details: &[Value], kind: &str, action: &str) -> 
         || details.iter().any(|detail| {
             detail.get("type").and_then(Value::as_str) == Some(kind)
                 && (app.broken(Fault::RarActionUnenforced)
+                    || action.is_empty()
                     || detail
                         .get("actions")
                         .and_then(texts)

@@ -277,6 +277,7 @@ fn allowed(app: &App, challenge: &Challenge<'_>, route: &Route, bearer: &Bearer)
         .scopes
         .iter()
         .any(|scope| satisfies(app, scope, needed))
+        || needed.is_empty()
         || app.broken(Fault::RsScope);
     if !scoped {
         if app.broken(Fault::RsScope401) {
@@ -298,7 +299,7 @@ fn allowed(app: &App, challenge: &Challenge<'_>, route: &Route, bearer: &Bearer)
         return challenge.refuse(
             StatusCode::FORBIDDEN,
             Some("insufficient_scope"),
-            Some(route.scope),
+            Some(route.scope).filter(|scope| !scope.is_empty()),
         );
     }
     if bearer.barred.contains(&route.scope) {

@@ -24,6 +24,10 @@ pub(crate) fn read_scopes(app: &App, client: &Client, text: &str) -> Result<Vec<
             .find(|name| *name == scope)
     };
     let mut scopes: Vec<String> = Vec::new();
+    // A server without scopes is asked for none.
+    if text.is_empty() && app.face.scopes.is_empty() {
+        return Ok(scopes);
+    }
     for word in text.split(' ') {
         if word.is_empty() || !word.bytes().all(allowed_byte) {
             if app.broken(Fault::ScopeMalformed) {

@@ -567,10 +567,11 @@ pub(crate) fn access_answer(
             life.into()
         },
     );
-    if !app.broken(Fault::ScopeUnreported) {
+    if !app.broken(Fault::ScopeUnreported) && !app.face.scopes.is_empty() {
         body.insert("scope".into(), scope.into());
     }
-    if !details.is_empty() && !app.broken(Fault::RarNotReturned) {
+    if !details.is_empty() && app.face.rules.details_returned && !app.broken(Fault::RarNotReturned)
+    {
         body.insert("authorization_details".into(), details.into());
     }
     body
