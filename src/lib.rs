@@ -17,6 +17,7 @@ pub mod fuzz;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 pub mod login;
+pub mod profile;
 mod reader;
 pub mod report;
 pub mod run;

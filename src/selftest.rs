@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use crate::event::{CaseReport, Event, Verdict};
+use crate::profile;
 use crate::run::{self, Options};
 use crate::suite::model::{Case, Suite};
 use crate::target::reference;
@@ -340,6 +341,7 @@ async fn against_reference(
     let options = Options {
         despite_preflight: true,
         keep_evidence: false,
+        profiles: vec![profile::CATALOGUE.to_owned()],
         // One scene at a time: some faults kill grants of other scenes, which would look like a
         // failure of the case that owns them. Faults run beside each other instead.
         jobs: 1,
@@ -389,6 +391,7 @@ async fn hosts(face: Face, suites: &[Suite], found: &mut Hosts) -> std::io::Resu
         let options = Options {
             despite_preflight: true,
             keep_evidence: false,
+            profiles: vec![profile::CATALOGUE.to_owned()],
             ..Options::default()
         };
         let reports = collect(pretended(face, &url).await?, suites, &options).await;

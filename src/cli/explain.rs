@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use crate::diagnostic::nearest;
 use crate::event::Verdict;
 use crate::exit::Exit;
+use crate::profile::{self, Profile};
+use crate::report::level_word;
 
 use super::{Failure, list, print, suites};
 
@@ -113,6 +115,14 @@ fn topics() -> Result<Vec<Topic>, Failure> {
             text: format!("{}\n\n{}", exit.words(), exit.doc()),
         });
     }
+    for profile in profile::all() {
+        topics.push(Topic {
+            kind: "profile",
+            name: profile.name.clone(),
+            brief: profile.title.clone(),
+            text: profile_text(profile)?,
+        });
+    }
     let tokens = jose::Forge::ALL
         .iter()
         .map(|forge| (forge.name(), forge.doc()));
@@ -178,6 +188,24 @@ fn topics() -> Result<Vec<Topic>, Failure> {
         }
     }
     Ok(topics)
+}
+
+/// What a profile is, and where it is not of the suites' opinion.
+fn profile_text(profile: &Profile) -> Result<String, Failure> {
+    let mut out = format!(
+        "{}\n\n{}\n\n{} cases\n",
+        profile.title,
+        profile.about,
+        profile.len()
+    );
+    let suites = suites::load(&[])?;
+    for case in suites.iter().flat_map(|suite| &suite.cases) {
+        if let Some(level) = profile.level(&case.id).filter(|level| *level != case.level) {
+            let (here, own) = (level_word(level), level_word(case.level));
+            let _ = writeln!(out, "  {:<44} {here} (elsewhere {own})", case.id);
+        }
+    }
+    Ok(out)
 }
 
 fn first_sentence(text: &str) -> String {

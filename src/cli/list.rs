@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use crate::exit::Exit;
+use crate::profile::{self, Profile};
 use crate::report::{clause, level_word, severity_word, text};
 use crate::run::Options;
 use crate::run::plan::select;
@@ -60,6 +61,7 @@ fn case_json(case: &Case, planned: Option<&[Planned]>) -> serde_json::Value {
         "level": level_word(case.level),
         "severity": severity_word(case.severity),
         "refs": case.refs,
+        "profiles": profiles(case),
         "needs": case.needs,
         "rows": case.rows,
         "variants": case.variants.iter().map(|variant| &variant.name).filter(|name| !name.is_empty()).collect::<Vec<_>>(),
@@ -72,6 +74,15 @@ fn case_json(case: &Case, planned: Option<&[Planned]>) -> serde_json::Value {
         value["skipped"] = json!(planned.skipped);
     }
     value
+}
+
+/// Which profiles judge a case, and how binding it is there.
+fn profiles(case: &Case) -> serde_json::Map<String, serde_json::Value> {
+    let judging = |profile: &'static Profile| {
+        let level = profile.level(&case.id)?;
+        Some((profile.name.clone(), json!(level_word(level))))
+    };
+    profile::all().iter().filter_map(judging).collect()
 }
 
 fn plain(suites: &[Suite], chosen: &[&Case]) -> String {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::profile;
 use crate::report::text;
 use crate::run::{Options, cleanup, plan, prepare};
 use crate::suite::model::Suite;
@@ -34,7 +35,8 @@ pub(super) async fn plan(
         exit: failure.exit(),
         message: failure.to_string(),
     })?;
-    let planned = plan::select(suites, options, Some(&profiles))
+    let suites = profile::judged(suites, &profiles);
+    let planned = plan::select(&suites, options, Some(&profiles))
         .into_iter()
         .map(|case| {
             let reasons: Vec<Option<String>> = case

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anstream::{AutoStream, ColorChoice};
 
 use crate::exit::Exit;
+use crate::profile;
 use crate::report::{Destination, Files, Format, Look, Output, Reports, Terminal};
 use crate::run::Options;
 use crate::run::waiver::Waivers;
@@ -137,6 +138,17 @@ async fn dry(arguments: &RunArgs, suites: &[Suite], options: &Options) -> Result
 }
 
 fn options(arguments: &RunArgs) -> Result<Options, Failure> {
+    let known = profile::names();
+    if let Some(unknown) = arguments
+        .profiles
+        .iter()
+        .find(|name| !known.contains(&name.as_str()))
+    {
+        return Err(Failure::usage(format!(
+            "there is no profile `{unknown}`: known are {}",
+            known.join(", ")
+        )));
+    }
     let waivers = match &arguments.waivers {
         // The first time there is no file to bring in step.
         Some(path) if arguments.update_waivers && !path.exists() => Some(Waivers::default()),

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use crate::event::{CaseReport, Event, Exchange, RunEnd, RunStart, Severity, Summary, Verdict};
 use crate::exit::Exit;
+use crate::profile;
 use crate::suite::model::{Case, Suite};
 use crate::target::model::Target;
 use crate::transport::Limits;
@@ -69,6 +70,18 @@ pub struct Options {
     /// Decide every case even when the preflight fails (for `selftest`, against hosts that are not
     /// OAuth servers).
     pub despite_preflight: bool,
+}
+
+impl Options {
+    /// The profiles that judge: those asked for, or else the target's own.
+    #[must_use]
+    pub fn profiles<'o>(&'o self, target: &'o Target) -> &'o [String] {
+        if self.profiles.is_empty() {
+            &target.profiles
+        } else {
+            &self.profiles
+        }
+    }
 }
 
 impl Default for Options {
@@ -136,11 +149,8 @@ pub async fn run(
     stop: Stop,
 ) -> RunEnd {
     let clock = std::time::Instant::now();
-    let profiles = if options.profiles.is_empty() {
-        target.profiles.clone()
-    } else {
-        options.profiles.clone()
-    };
+    let profiles = options.profiles(&target).to_vec();
+    let suites = &*profile::judged(suites, &profiles);
     let selected = plan::select(suites, options, Some(&profiles));
     let waivers = with_departures(&target, options.waivers.as_ref());
     events(Event::Start(RunStart {

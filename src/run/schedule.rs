@@ -40,9 +40,8 @@ pub async fn run(
 ) -> bool {
     let mut known: BTreeMap<String, ControlRun> = BTreeMap::new();
     // Cases that wait go last and wait together.
-    let waits = |case: &&Case| !plan::budget(case, &prepared.world).is_zero();
     let mut ordered: Vec<&Case> = cases.to_vec();
-    ordered.sort_by_key(waits);
+    ordered.sort_by_key(|case| waits(case, prepared));
     let mut rest = ordered.as_slice();
     while !rest.is_empty() {
         if *stop.borrow() {
@@ -51,7 +50,11 @@ pub async fn run(
         let mut take = 0;
         let mut variants = 0;
         for case in rest {
-            if take > 0 && variants + case.variants.len() > BATCH {
+            let fits = variants + case.variants.len() <= BATCH;
+            let alike = rest
+                .first()
+                .is_some_and(|first| waits(first) == waits(case));
+            if take > 0 && !(fits && alike) {
                 break;
             }
             take += 1;
@@ -66,6 +69,12 @@ pub async fn run(
     *stop.borrow()
 }
 
+/// Whether most of a case's time is waiting: for something to expire, or for a fetch that must not come.
+fn waits(case: &Case, prepared: &Prepared) -> bool {
+    case.needs.iter().any(|need| need == "listener")
+        || !plan::budget(case, &prepared.world).is_zero()
+}
+
 async fn run_batch(
     prepared: &Prepared,
     cases: &[&Case],
@@ -74,7 +83,11 @@ async fn run_batch(
     stop: &Stop,
 ) -> Vec<CaseReport> {
     let world = &prepared.world;
-    let width = options.jobs.max(1);
+    // Whoever waits leaves room for others, but one at a time stays one at a time.
+    let width = match options.jobs.max(1) {
+        jobs if jobs > 1 && cases.iter().all(|case| waits(case, prepared)) => jobs * 4,
+        jobs => jobs,
+    };
     let mut jobs: Vec<Job<'_>> = Vec::new();
     for (at, case) in cases.iter().enumerate() {
         for variant in &case.variants {

@@ -6,6 +6,21 @@ macro_rules! suites {
     };
 }
 
+/// The suites that test what specifications demand: those of `suites/` itself.
+pub fn generic() -> impl Iterator<Item = &'static str> {
+    SUITES.iter().filter_map(|(file, _)| {
+        let name = file.strip_prefix("suites/")?.strip_suffix(".toml")?;
+        (!name.contains('/')).then_some(name)
+    })
+}
+
+/// The suites that test what a service promises: those of `suites/services/`.
+pub fn services() -> impl Iterator<Item = &'static str> {
+    SUITES
+        .iter()
+        .filter_map(|(file, _)| file.strip_prefix("suites/services/")?.strip_suffix(".toml"))
+}
+
 /// Path in the repository and text of every file of `suites/`, in the order they are run.
 pub const SUITES: &[(&str, &str)] = suites![
     "suites/as-meta.toml",

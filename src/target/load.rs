@@ -23,8 +23,6 @@ pub struct Loaded {
 
 /// What every value in a target file may grow to once environment variables are put in.
 const MAX_VALUE_BYTES: usize = 64 * 1024;
-/// The profile of a file that names none.
-pub(super) const DEFAULT_PROFILE: &str = "oauth21";
 
 /// Where values outside the file come from.
 pub struct Surroundings<'a> {
@@ -99,7 +97,7 @@ pub fn from_issuer(issuer: &str) -> Result<Target, Diagnostics> {
     Ok(Target {
         name: issuer.to_owned(),
         issuer: issuer.to_owned(),
-        profiles: vec![DEFAULT_PROFILE.to_owned()],
+        profiles: vec![crate::profile::DEFAULT.to_owned()],
         clients: Vec::new(),
         resources: Vec::new(),
         users: Vec::new(),

@@ -12,10 +12,12 @@ use super::file::{
     ClientFile, EndpointsFile, IntrospectionFile, LoginFile, LoginStepFile, MintFile, NetworkFile,
     PolicyFile, RarFile, ResourceFile, SourceFile, TargetFile,
 };
-use super::load::{DEFAULT_PROFILE, Surroundings, is_loopback, issuer_url, silent};
+use super::load::{Surroundings, is_loopback, issuer_url, silent};
 use super::model::{
     Client, ClientAuth, ClientKind, Driver, Endpoints, Login, Policy, Resource, Target,
 };
+use crate::diagnostic::nearest;
+use crate::profile;
 use crate::reader::{self, At, Reader, Shape, Span, Table, is_slug, kind};
 
 /// The longest time a policy may declare.
@@ -139,15 +141,20 @@ impl Pieces<'_> {
     fn profiles(&self, root: &Table<'_, '_>) -> Vec<String> {
         let mut all = Vec::new();
         for profile in root.texts("profiles").unwrap_or_default() {
-            if !is_slug(profile.value) {
+            let known = profile::names();
+            if !known.contains(&profile.value) {
+                let help = match nearest(profile.value, known.iter().copied()) {
+                    Some(near) => format!("did you mean \"{near}\"?"),
+                    None => format!("there are {}", known.join(", ")),
+                };
                 self.error(&profile.span, format!("`{}` is no profile", profile.value))
-                    .help("profiles are named in lower case: \"oauth21\"")
+                    .help(help)
                     .report();
             }
             all.push(profile.value.to_owned());
         }
         if all.is_empty() {
-            all.push(DEFAULT_PROFILE.to_owned());
+            all.push(profile::DEFAULT.to_owned());
         }
         all
     }

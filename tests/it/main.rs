@@ -10,6 +10,7 @@
 mod agnicpay;
 mod alone;
 mod bad_input;
+mod catalogue;
 mod command_line;
 mod continuous_fuzzing;
 mod first_contact;

@@ -15,7 +15,8 @@ use oauthspec::target::model::Target;
 use crate::servers::Real;
 use crate::suites::with_known;
 
-fn root() -> PathBuf {
+/// The repository.
+pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -69,12 +70,14 @@ pub async fn cases(target: Target, chosen: &[&str], options: Options) -> Vec<Cas
 }
 
 /// A pinned verdict: for a pass without a reason.
-struct Pin {
-    verdict: Verdict,
+pub struct Pin {
+    /// What it was.
+    pub verdict: Verdict,
     reason: Option<String>,
 }
 
-fn pins(file: &Path) -> BTreeMap<String, Pin> {
+/// The pins of a file of `fixtures/pinned/`.
+pub fn pins(file: &Path) -> BTreeMap<String, Pin> {
     let text = std::fs::read_to_string(file).expect("the pins are there");
     let table: toml::Table = text.parse().expect("the pins are TOML");
     let mut pins = BTreeMap::new();
