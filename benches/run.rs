@@ -6,6 +6,12 @@
 //!
 //! Without arguments (as `cargo test --benches` calls it) nothing is measured.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a measurement may stop at the first thing that is not as it should be"
+)]
 #![allow(clippy::print_stdout, reason = "a program for people at a terminal")]
 
 use std::net::TcpListener;
