@@ -357,8 +357,11 @@ pub struct SelftestArgs {
     /// Only this fault; may be repeated
     #[arg(long = "fault", value_name = "FAULT")]
     pub faults: Vec<String>,
+    /// Each fault only against the cases that it should break: shows that it is noticed, not that nothing else is
+    #[arg(long)]
+    pub quick: bool,
     /// Faults at the same time
-    #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, value_name = "N", default_value_t = 48, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: u16,
     /// Write JSON
     #[arg(long)]

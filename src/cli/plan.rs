@@ -30,7 +30,7 @@ pub(super) async fn plan(
     suites: &[Suite],
     options: &Options,
 ) -> Result<Vec<Planned>, Failure> {
-    let profiles = target.profiles.clone();
+    let profiles = options.profiles(&target).to_vec();
     let prepared = prepare(target, options).await.map_err(|failure| Failure {
         exit: failure.exit(),
         message: failure.to_string(),

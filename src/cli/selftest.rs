@@ -7,7 +7,7 @@ use refserver::Fault;
 
 use crate::exit::Exit;
 use crate::report::text;
-use crate::selftest::{self, Outcome, Progress};
+use crate::selftest::{self, Against, Outcome, Progress};
 
 use super::args::SelftestArgs;
 use super::{Failure, print, suites, target};
@@ -35,8 +35,14 @@ pub(super) async fn selftest(arguments: &SelftestArgs) -> Result<Exit, Failure> 
         },
         _ => {}
     };
+    let against = if arguments.quick {
+        Against::ItsCases
+    } else {
+        Against::EveryCase
+    };
+    let wide = usize::from(arguments.jobs);
     let outcome = tokio::select! {
-        outcome = selftest::run(&suites, &faults, usize::from(arguments.jobs), &say) => outcome
+        outcome = selftest::run(&suites, &faults, against, wide, &say) => outcome
             .map_err(|error| Failure::unreachable(format!("the reference server does not start: {error}")))?,
         exit = super::signals::next() => {
             return Err(Failure { exit, message: "the self-test was ended by a signal".to_owned() });

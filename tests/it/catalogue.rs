@@ -48,11 +48,15 @@ fn serves(case: &Case, row: &str) -> bool {
     case.id == row || case.rows.iter().any(|own| own == row)
 }
 
+/// Those of the reference server, and those of each service's face.
+fn every_fault() -> impl Iterator<Item = Fault> {
+    let faces = Face::ALL.iter().flat_map(|face| face.faults());
+    faces.copied()
+}
+
 /// The faults whose row in the fault table names a case, or a row that the case serves.
 fn faults(case: &Case) -> Vec<&'static str> {
-    let breaking = Fault::ALL
-        .iter()
-        .filter(|fault| fault.breaks().iter().any(|row| serves(case, row)));
+    let breaking = every_fault().filter(|fault| fault.breaks().iter().any(|row| serves(case, row)));
     breaking.map(|fault| fault.name()).collect()
 }
 
@@ -69,6 +73,17 @@ async fn verdicts() -> Verdicts {
     };
     let reports = cases(reference.target.clone(), &[], options).await;
     reference.stop().await;
+    // Of a service's own suite the face that wears it is the reference.
+    let mut reports = reports;
+    for face in Face::ALL.iter().filter(|face| face.service().is_some()) {
+        let reference = Reference::start(*face, Vec::new(), 0).await.unwrap();
+        let options = Options {
+            suites: face.service().map(str::to_owned).into_iter().collect(),
+            ..Options::default()
+        };
+        reports.extend(cases(reference.target.clone(), &[], options).await);
+        reference.stop().await;
+    }
     let own = reports
         .into_iter()
         .map(|report| (report.id, report.verdict));
@@ -112,7 +127,7 @@ fn page(
         rows.len() - covered,
         cases.len(),
         suites.len(),
-        Fault::ALL.len(),
+        every_fault().count(),
     );
     let mut shown = BTreeSet::new();
     let areas: Vec<&str> = rows.iter().fold(Vec::new(), |mut areas, row| {
