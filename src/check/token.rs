@@ -574,9 +574,10 @@ mod tests {
             of(check, &stage)
         };
         assert_eq!(with(r#"{"access_token":"t","scope":"a"}"#, None), Pass);
-        assert_eq!(with(r#"{"access_token":"t"}"#, None), Fail);
+        assert_eq!(with(r#"{"access_token":"t"}"#, None), Warn);
         assert_eq!(with(r#"{"access_token":"t"}"#, Some("a b")), Pass);
         let jwt = format!(r#"{{"access_token":{}}}"#, quoted_jwt(r#"{"scope":"a"}"#));
+        assert_eq!(with(&jwt, None), Fail);
         assert_eq!(with(&jwt, Some("a")), Pass);
         assert_eq!(with(&jwt, Some("a b")), Fail);
     }

@@ -75,6 +75,10 @@ pub async fn shows(t: &Target, fault: Fault) -> Option<bool> {
             revoke(&refresh, "access_token").await;
             !dead(t, &tokens).await.1
         }
+        Fault::RevokeAgain400 => {
+            assert_eq!(revoke(&refresh, "").await.status, 200);
+            revoke(&refresh, "").await.status != 200
+        }
         Fault::RevokeUnknown400 => revoke("banana", "").await.status != 200,
         Fault::RevokeGet => {
             let answer = t

@@ -296,6 +296,7 @@ async fn codes(t: &Target, fault: Fault) -> Option<bool> {
             .status
                 == 200
         }
+        Fault::ResourceTokenUnknown => works(&[("resource", "https://unknown.example/api")]).await,
         Fault::ResourceTokenSwitch => works(&[("resource", &t.resource("b"))]).await,
         Fault::ResourceFirstOnly => {
             let request = format!(
@@ -501,6 +502,14 @@ async fn refreshing(t: &Target, fault: Fault) -> Option<bool> {
     let use_one =
         async |token: &str, changes: &[(&str, &str)]| t.refresh("a", token, changes).await;
     Some(match fault {
+        Fault::RefreshClientGuessed => {
+            let refresh = t.grant("a", &[]).await.text("refresh_token");
+            let pairs = [
+                ("grant_type", "refresh_token"),
+                ("refresh_token", refresh.as_str()),
+            ];
+            t.post("/token", &pairs).await.status == 200
+        }
         Fault::RefreshNoRotation => {
             let first = grant("read").await.text("refresh_token");
             use_one(&first, &[]).await.text("refresh_token") == first
