@@ -53,7 +53,7 @@ pub async fn run(
             let fits = variants + case.variants.len() <= BATCH;
             let alike = rest
                 .first()
-                .is_some_and(|first| waits(first) == waits(case));
+                .is_some_and(|first| waits(first, prepared) == waits(case, prepared));
             if take > 0 && !(fits && alike) {
                 break;
             }
