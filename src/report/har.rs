@@ -82,6 +82,38 @@ fn moment(began: Timestamp, milliseconds: u64) -> String {
     began.checked_add(after).unwrap_or(began).to_string()
 }
 
+/// A URL with what no URI may hold percent-encoded (RFC 3986 §2): masks of secrets, and the raw bytes of
+/// attacks, which a reader of HAR would refuse. The `curl` line and the JSON report have it as it was sent.
+fn uri(url: &str) -> String {
+    let mut out = String::with_capacity(url.len());
+    // Brackets belong to the host of an IPv6 address only.
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let host_end = url
+        .get(host..)
+        .and_then(|after| after.find(['/', '?', '#']));
+    let host_end = host_end.map_or(url.len(), |at| host + at);
+    let mut fragment = false;
+    for (at, byte) in url.bytes().enumerate() {
+        let hex = |offset: usize| {
+            url.as_bytes()
+                .get(at + offset)
+                .is_some_and(u8::is_ascii_hexdigit)
+        };
+        let plain = match byte {
+            b'%' => hex(1) && hex(2),
+            b'[' | b']' => at < host_end,
+            b'#' => !std::mem::replace(&mut fragment, true),
+            byte => byte.is_ascii_alphanumeric() || b"-._~:/?@!$&'()*+,;=".contains(&byte),
+        };
+        if plain {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
 #[expect(clippy::indexing_slicing, reason = "a JSON object takes any member")]
 fn entry(began: Timestamp, page: &str, flow: &str, exchange: &Exchange) -> Value {
     let time = exchange.duration_us as f64 / 1000.0;
@@ -91,7 +123,7 @@ fn entry(began: Timestamp, page: &str, flow: &str, exchange: &Exchange) -> Value
     };
     let mut request = json!({
         "method": exchange.method,
-        "url": exchange.url,
+        "url": uri(&exchange.url),
         "httpVersion": "HTTP/1.1",
         "cookies": [],
         "headers": headers(&exchange.request),
@@ -165,6 +197,19 @@ mod tests {
 
     use super::*;
     use crate::report::sample;
+
+    #[test]
+    fn a_url_is_a_uri_whatever_was_sent() {
+        for (sent, shown) in [
+            ("https://a.example/x?a=1#b", "https://a.example/x?a=1#b"),
+            (
+                "http://[::1]:1/p?code=ab…[code 9]&x=%zz#a#b",
+                "http://[::1]:1/p?code=ab%E2%80%A6%5Bcode%209%5D&x=%25zz#a%23b",
+            ),
+        ] {
+            assert_eq!(uri(sent), shown);
+        }
+    }
 
     #[test]
     fn a_shared_control_appears_once_and_every_entry_has_its_page() {
