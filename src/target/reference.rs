@@ -51,6 +51,9 @@ impl Reference {
         if face != Face::default() {
             target.name = format!("reference:{}", face.name());
         }
+        if face == Face::Mcp {
+            target.profiles = vec!["mcp-2026-07-28".to_owned()];
+        }
         Ok(Reference { target, server })
     }
 

@@ -22,6 +22,8 @@ pub enum Face {
     /// Its own: every feature, two resource servers, JWT access tokens at `a` and opaque ones at `b`.
     #[default]
     Reference,
+    /// The same, judged by what the Model Context Protocol asks of an MCP server and its authorization server.
+    Mcp,
     /// Hightop, as its public documentation describes it: e-mail, one-time code, an agent, eight scopes, two resources with JWTs.
     Hightop,
     /// The same behind pages that work with JavaScript only.
@@ -38,6 +40,7 @@ impl Face {
     /// Every face.
     pub const ALL: &[Face] = &[
         Face::Reference,
+        Face::Mcp,
         Face::Hightop,
         Face::HightopScript,
         Face::Agnicpay,
@@ -65,7 +68,7 @@ impl Face {
         match self {
             Face::Reference => Fault::ALL,
             Face::Hightop => HightopFault::ALL,
-            Face::HightopScript => &[],
+            Face::Mcp | Face::HightopScript => &[],
             Face::Agnicpay => AgnicFault::ALL,
             Face::Alone => AloneFault::ALL,
             Face::Hasp => HaspFault::ALL,
@@ -75,6 +78,7 @@ impl Face {
     pub(crate) fn data(self) -> &'static FaceData {
         match self {
             Face::Reference => &reference::FACE,
+            Face::Mcp => &reference::MCP,
             Face::Hightop => &hightop::FACE,
             Face::HightopScript => &hightop::SCRIPT,
             Face::Agnicpay => &agnicpay::FACE,

@@ -5,191 +5,200 @@ use super::{
     Prefixes, ResourceData, Route, Rules, client,
 };
 
-pub(super) static FACE: FaceData = FaceData {
-    name: "reference",
-    service: None,
-    metadata: true,
-    issuer_path: "",
-    paths: Paths {
-        authorize: "/authorize",
-        push: Some("/par"),
-        login: "/login",
-        consent: "/consent",
-        token: "/token",
-        register: Some("/register"),
-        revoke: Some("/revoke"),
-        introspect: Some("/introspect"),
-        jwks: Some("/jwks"),
-    },
-    dpop: true,
-    device: Some(DevicePaths {
-        endpoint: "/device_authorization",
-        page: "/device",
-    }),
-    scopes: &[
-        ("read", "Read your items"),
-        ("write", "Change your items"),
-        ("openid", "Know who you are"),
-    ],
-    default_scope: "read",
-    resources: &[
-        ResourceData {
-            name: "a",
-            path: "/a",
-            format: Format::Jwt,
-            routes: &[
-                Route {
-                    name: "a",
-                    method: "GET",
-                    path: "/a/items",
-                    scope: "read",
-                    detail: None,
-                },
-                Route {
-                    name: "write",
-                    method: "POST",
-                    path: "/a/items",
-                    scope: "write",
-                    detail: None,
-                },
-                Route {
-                    name: "pay",
-                    method: "POST",
-                    path: "/a/payments",
-                    scope: "read",
-                    detail: Some(("pay", "initiate")),
-                },
-            ],
+pub(super) static FACE: FaceData = face("reference");
+
+/// The same server, met as one that guards an MCP server.
+pub(super) static MCP: FaceData = face("mcp");
+
+const fn face(name: &'static str) -> FaceData {
+    FaceData {
+        name,
+        service: None,
+        metadata: true,
+        issuer_path: "",
+        paths: Paths {
+            authorize: "/authorize",
+            push: Some("/par"),
+            login: "/login",
+            consent: "/consent",
+            token: "/token",
+            register: Some("/register"),
+            revoke: Some("/revoke"),
+            introspect: Some("/introspect"),
+            jwks: Some("/jwks"),
         },
-        ResourceData {
-            name: "b",
-            path: "/b",
-            format: Format::Opaque,
-            routes: &[Route {
-                name: "b",
-                method: "GET",
-                path: "/b/items",
-                scope: "read",
-                detail: None,
-            }],
-        },
-        ResourceData {
-            name: crate::mcp::NAME,
-            path: "/mcp",
-            format: Format::Jwt,
-            routes: &[
-                Route {
-                    name: "mcp",
-                    method: "POST",
-                    path: "/mcp",
-                    scope: "read",
-                    detail: None,
-                },
-                Route {
-                    name: "mcp-write",
-                    method: "POST",
-                    path: "/mcp",
-                    scope: "write",
-                    detail: None,
-                },
-            ],
-        },
-    ],
-    default_resource: Some("a"),
-    details: crate::rar::REFERENCE_TYPES,
-    detail_examples: &[
-        (
-            "pay",
-            r#"[{"type":"pay","actions":["initiate","status"],"currency":"EUR","limit":50}]"#,
-        ),
-        (
-            "records",
-            r#"[{"type":"records","actions":["list","read"]}]"#,
-        ),
-    ],
-    prefixes: Prefixes {
-        code: "",
-        access: "",
-        refresh: "",
-        client: "client-",
-        secret: "",
-    },
-    lifetimes: Lifetimes {
-        pushed: 60,
-        code: 60,
-        access: 300,
-        refresh: 86_400,
-        interaction: 600,
-    },
-    login: &[LoginPage {
-        title: "Log in",
-        fields: &[
-            LoginField {
-                name: "username",
-                label: "User name",
-                kind: FieldKind::Name,
+        dpop: true,
+        device: Some(DevicePaths {
+            endpoint: "/device_authorization",
+            page: "/device",
+        }),
+        scopes: &[
+            ("read", "Read your items"),
+            ("write", "Change your items"),
+            ("openid", "Know who you are"),
+        ],
+        default_scope: "read",
+        resources: &[
+            ResourceData {
+                name: "a",
+                path: "/a",
+                format: Format::Jwt,
+                routes: &[
+                    Route {
+                        name: "a",
+                        method: "GET",
+                        path: "/a/items",
+                        scope: "read",
+                        detail: None,
+                    },
+                    Route {
+                        name: "write",
+                        method: "POST",
+                        path: "/a/items",
+                        scope: "write",
+                        detail: None,
+                    },
+                    Route {
+                        name: "pay",
+                        method: "POST",
+                        path: "/a/payments",
+                        scope: "read",
+                        detail: Some(("pay", "initiate")),
+                    },
+                ],
             },
-            LoginField {
-                name: "password",
-                label: "Password",
-                kind: FieldKind::Password,
+            ResourceData {
+                name: "b",
+                path: "/b",
+                format: Format::Opaque,
+                routes: &[Route {
+                    name: "b",
+                    method: "GET",
+                    path: "/b/items",
+                    scope: "read",
+                    detail: None,
+                }],
+            },
+            ResourceData {
+                name: crate::mcp::NAME,
+                path: "/mcp",
+                format: Format::Jwt,
+                routes: &[
+                    Route {
+                        name: "mcp",
+                        method: "POST",
+                        path: "/mcp",
+                        scope: "read",
+                        detail: None,
+                    },
+                    Route {
+                        name: "mcp-write",
+                        method: "POST",
+                        path: "/mcp",
+                        scope: "write",
+                        detail: None,
+                    },
+                ],
             },
         ],
-        button: "Log in",
-    }],
-    agents: &[],
-    rules: Rules::REFERENCE,
-    departures: &[],
-    clients: &[
-        client("a", "none", "public", &["https://client-a.example/cb"]),
-        client("b", "none", "public", &["https://client-b.example/cb"]),
-        client(
-            "confidential",
+        default_resource: Some("a"),
+        details: crate::rar::REFERENCE_TYPES,
+        detail_examples: &[
+            (
+                "pay",
+                r#"[{"type":"pay","actions":["initiate","status"],"currency":"EUR","limit":50}]"#,
+            ),
+            (
+                "records",
+                r#"[{"type":"records","actions":["list","read"]}]"#,
+            ),
+        ],
+        prefixes: Prefixes {
+            code: "",
+            access: "",
+            refresh: "",
+            client: "client-",
+            secret: "",
+        },
+        lifetimes: Lifetimes {
+            pushed: 60,
+            code: 60,
+            access: 300,
+            refresh: 86_400,
+            interaction: 600,
+        },
+        login: &[LoginPage {
+            title: "Log in",
+            fields: &[
+                LoginField {
+                    name: "username",
+                    label: "User name",
+                    kind: FieldKind::Name,
+                },
+                LoginField {
+                    name: "password",
+                    label: "Password",
+                    kind: FieldKind::Password,
+                },
+            ],
+            button: "Log in",
+        }],
+        agents: &[],
+        rules: Rules::REFERENCE,
+        departures: &[],
+        clients: CLIENTS,
+        introspection_client: Some("rs"),
+    }
+}
+
+const CLIENTS: &[ClientData] = &[
+    client("a", "none", "public", &["https://client-a.example/cb"]),
+    client("b", "none", "public", &["https://client-b.example/cb"]),
+    client(
+        "confidential",
+        "client_secret_basic",
+        "confidential",
+        &["https://confidential.example/cb"],
+    ),
+    client(
+        "confidential-b",
+        "client_secret_post",
+        "confidential",
+        &["https://confidential-b.example/cb"],
+    ),
+    client(
+        "native",
+        "none",
+        "native",
+        &["http://127.0.0.1/cb", "http://[::1]/cb"],
+    ),
+    client(
+        "many",
+        "none",
+        "public",
+        &["https://many.example/one", "https://many.example/two"],
+    ),
+    ClientData {
+        pkce_optional: true,
+        ..client(
+            "legacy",
             "client_secret_basic",
             "confidential",
-            &["https://confidential.example/cb"],
-        ),
-        client(
-            "confidential-b",
-            "client_secret_post",
+            &["https://legacy.example/cb"],
+        )
+    },
+    ClientData {
+        brief: true,
+        ..client("brief", "none", "public", &["https://brief.example/cb"])
+    },
+    ClientData {
+        special: true,
+        ..client(
+            "special",
+            "client_secret_basic",
             "confidential",
-            &["https://confidential-b.example/cb"],
-        ),
-        client(
-            "native",
-            "none",
-            "native",
-            &["http://127.0.0.1/cb", "http://[::1]/cb"],
-        ),
-        client(
-            "many",
-            "none",
-            "public",
-            &["https://many.example/one", "https://many.example/two"],
-        ),
-        ClientData {
-            pkce_optional: true,
-            ..client(
-                "legacy",
-                "client_secret_basic",
-                "confidential",
-                &["https://legacy.example/cb"],
-            )
-        },
-        ClientData {
-            brief: true,
-            ..client("brief", "none", "public", &["https://brief.example/cb"])
-        },
-        ClientData {
-            special: true,
-            ..client(
-                "special",
-                "client_secret_basic",
-                "confidential",
-                &["https://special.example/cb"],
-            )
-        },
-        client("rs", "client_secret_basic", "confidential", &[]),
-    ],
-    introspection_client: Some("rs"),
-};
+            &["https://special.example/cb"],
+        )
+    },
+    client("rs", "client_secret_basic", "confidential", &[]),
+];
