@@ -177,30 +177,3 @@ async fn an_odd_content_type_is_a_500_in_workers_0_8_2_and_none_in_0_8_3() {
         good.map_or(String::new(), |found| found.text)
     );
 }
-
-/// One small request with a length in brackets that keeps the server busy.
-fn hang_by_length(finding: &Finding) -> bool {
-    finding.bucket.oracle == Oracle::Hang
-        && finding.bucket.endpoint == "token"
-        && finding.text.contains("[length]")
-}
-
-/// CVE-2022-24999: brackets in the names of a small form made the parser count to whatever it was told.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn cve_2022_24999_is_a_hang_in_express_4_17_1_and_none_in_4_17_3() {
-    let Some(bad) = fuzzed("express", "4.17.1", hang_by_length).await else {
-        return;
-    };
-    let red = bad.expect("it is found within a minute");
-    // It is the parser of brackets, and nothing that is merely large.
-    assert!(red.bucket.operator.contains("heavy-form"), "{}", red.text);
-    assert!(red.deviations <= 2, "{}", red.summary);
-    let Some(good) = fuzzed("express", "4.17.3", hang_by_length).await else {
-        return;
-    };
-    assert!(
-        good.is_none(),
-        "{}",
-        good.map_or(String::new(), |found| found.text)
-    );
-}
