@@ -30,7 +30,7 @@ use refserver::Face;
 const ROUNDS: usize = 5;
 
 fn suites() -> Vec<Suite> {
-    let forges: Vec<&str> = jose::Forge::ALL.iter().map(|forge| forge.name()).collect();
+    let forges = jose::forgeries();
     load_builtin(&Known {
         checks: oauthspec::check::NAMES,
         forges: &forges,

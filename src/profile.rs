@@ -179,7 +179,7 @@ mod tests {
     use crate::suite::load::{Known, load_builtin};
 
     fn builtin_suites() -> Vec<Suite> {
-        let forges: Vec<&str> = jose::Forge::ALL.iter().map(|forge| forge.name()).collect();
+        let forges = jose::forgeries();
         let known = Known {
             checks: crate::check::NAMES,
             forges: &forges,

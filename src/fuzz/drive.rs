@@ -307,7 +307,8 @@ impl<'s> Session<'s> {
                 .target
                 .resources
                 .iter()
-                .filter(|resource| resource.rar.is_none())
+                // What needs more than a token (an authorization detail, an MCP session) says nothing about the token.
+                .filter(|resource| resource.rar.is_none() && resource.mcp.is_none())
                 .collect(),
             waiting: world
                 .target

@@ -92,8 +92,9 @@ fn probe(server: &Reference) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_face_of_the_reference_server_is_met_from_nothing() {
-    for face in Face::ALL {
+async fn every_face_that_lets_clients_register_is_met_from_nothing() {
+    let closed = [Face::Agnicpay, Face::Alone, Face::Hasp];
+    for face in Face::ALL.iter().filter(|face| !closed.contains(face)) {
         if face.name().ends_with("-script") && !super::staging::browser_here() {
             continue;
         }

@@ -131,7 +131,7 @@ async fn the_clean_server_gives_no_finding() {
     let report = fuzz(
         &clean,
         &Options {
-            programs: Some(800),
+            programs: Some(400),
             ..options(7)
         },
     )
@@ -139,7 +139,7 @@ async fn the_clean_server_gives_no_finding() {
     clean.stop().await;
     assert!(report.findings.is_empty(), "{:#?}", report.findings);
     assert!(
-        report.programs >= 800 && report.signatures > 50,
+        report.programs >= 400 && report.signatures > 50,
         "{report:?}"
     );
 }
@@ -149,7 +149,7 @@ async fn course(fault: Option<Fault>, seed: u64) -> (Vec<(u64, u64)>, Vec<String
     let server = server(fault).await;
     let mut course = Vec::new();
     let options = Options {
-        programs: Some(600),
+        programs: Some(400),
         jobs: 4,
         ..options(seed)
     };

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use oauthspec::event::{CaseReport, Event, Verdict};
+use oauthspec::profile::CATALOGUE;
 use oauthspec::run::{self, Options};
 use oauthspec::suite::model::Suite;
 use oauthspec::suite::{builtin, load as suites};
@@ -144,7 +145,11 @@ async fn pinned(name: &str, server: &str, arguments: &[&str]) {
         return;
     };
     let target = target(&format!("{name}.toml"), &server);
-    let reports = cases(target, &[], Options::default()).await;
+    let options = Options {
+        profiles: vec![CATALOGUE.to_owned()],
+        ..Options::default()
+    };
+    let reports = cases(target, &[], options).await;
     let file = format!("fixtures/pinned/{name}.toml");
     let differences = differences(&pins(&root().join(&file)), &reports);
     assert!(

@@ -452,8 +452,7 @@ async fn clients(t: &Target, fault: Fault) -> Option<bool> {
         Fault::BasicNotDecoded => {
             let special = t.client("special");
             let secret = special.secret.as_deref().unwrap_or_default();
-            let encoded = form(&[("x", secret)]).split_off(2);
-            let authorization = basic(&special.id, &encoded);
+            let authorization = basic(&special.id, secret);
             let headers = [FORM, ("Authorization", authorization.as_str())];
             let body = form(&[("grant_type", "client_credentials")]);
             t.send("POST", "/token", &headers, &body).await.status != 200
