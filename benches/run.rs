@@ -1,4 +1,4 @@
-//! What a run costs, as ratios within one process, with the numbers that `docs/performance.md` shows.
+//! What a run costs, as ratios within one process.
 //!
 //! ```text
 //! cargo bench --bench run -- measure
