@@ -6,7 +6,7 @@ use url::Url;
 use super::view::{View, outline, quote};
 use super::{Check, Finding, Look};
 use crate::flow::{Answer, Scene};
-use crate::suite::model::{Change, Expect, Source, Step, User, Verb};
+use crate::suite::model::{Change, Step, User, Verb};
 
 pub(super) const CHECKS: &[Check] = &[
     Check("hightop-endpoints", Look::At(hightop_endpoints)),
@@ -184,19 +184,8 @@ pub(super) async fn registrations_limited(
         return Err(Finding::without_success("registrations", &outcome.answer));
     }
     let step = Step {
-        verb: Verb::Register,
-        name: None,
         client: Some(outcome.client.clone()).filter(|name| !name.is_empty()),
-        user: User::Approve,
-        at: None,
-        given: Vec::new(),
-        change: Change::default(),
-        parallel: None,
-        wait: None,
-        vary: false,
-        cause: false,
-        expect: Expect::default(),
-        source: Source::default(),
+        ..Step::new(Verb::Register)
     };
     for count in 2..=MOST_REGISTRATIONS {
         let next = scene

@@ -6,10 +6,11 @@ use serde_json::json;
 
 use crate::exit::Exit;
 use crate::profile::{self, Profile};
-use crate::report::{clause, level_word, severity_word, text};
+use crate::report::{level_word, severity_word, text};
 use crate::run::Options;
 use crate::run::plan::select;
 use crate::suite::model::{Case, Suite};
+use crate::suite::refs;
 
 use super::args::ListArgs;
 use super::plan::Planned;
@@ -145,11 +146,11 @@ pub(super) fn describe(case: &Case) -> String {
     };
     row("level", level_word(case.level));
     row("severity", severity_word(case.severity));
-    row("clause", &clause::list(&case.refs));
+    row("clause", &refs::display_all(&case.refs));
     for address in case
         .refs
         .iter()
-        .filter_map(|reference| clause::address(reference))
+        .filter_map(|reference| refs::address(reference))
     {
         row("", &address);
     }

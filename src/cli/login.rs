@@ -7,9 +7,9 @@ use crate::flow::{Answer, How, Outcome, Scene, World};
 use crate::login::form;
 use crate::report::text;
 use crate::run::cleanup;
-use crate::run::prepare::{self, plain};
+use crate::run::prepare;
 use crate::run::{Failure as Unprepared, Options};
-use crate::suite::model::{Change, User, Verb};
+use crate::suite::model::{Change, Step, User, Verb};
 use crate::target::model::LoginStep;
 
 use super::args::{LoginArgs, LoginCommand};
@@ -67,7 +67,7 @@ async fn attempt(
         }
     }
     let mut scene = Scene::new(&world);
-    let step = plain(Verb::Authorize);
+    let step = Step::new(Verb::Authorize);
     let outcome = scene
         .perform(&step, &Change::default(), user, 1)
         .await

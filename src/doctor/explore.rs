@@ -6,8 +6,8 @@ use crate::login::html::{Button, Field, Form, Page};
 use crate::login::{self, End, Visit, Walk, Will};
 use crate::run::Options;
 use crate::run::cleanup;
-use crate::run::prepare::{self, plain};
-use crate::suite::model::{Change, User, Verb};
+use crate::run::prepare;
+use crate::suite::model::{Change, Step, User, Verb};
 use crate::target::init::{Draft, second_variable};
 use crate::target::model::{Driver, LoginStep};
 
@@ -262,7 +262,7 @@ async fn try_probe(draft: &mut Draft, world: &World, notes: &mut Vec<String>) {
     let change = Change::default();
     for (number, verb) in [(1, Verb::Grant), (2, Verb::Call)] {
         let outcome = scene
-            .perform(&plain(verb), &change, User::Approve, number)
+            .perform(&Step::new(verb), &change, User::Approve, number)
             .await;
         if outcome.answer == Answer::Success {
             continue;

@@ -3,14 +3,13 @@
 use crate::doctor::{Report, page};
 use crate::flow::{Answer, How, Outcome, Scene, World};
 use crate::login::{Seen, form};
-use crate::run::prepare::plain;
-use crate::suite::model::{Change, User, Verb};
+use crate::suite::model::{Change, Step, User, Verb};
 use crate::target::model::{Driver, LoginStep};
 
 /// Performs the first grant; says whether there is a token.
 pub(super) async fn look(report: &mut Report, world: &World, scene: &mut Scene<'_>) -> bool {
     let change = Change::default();
-    let grant = plain(Verb::Grant);
+    let grant = Step::new(Verb::Grant);
     let outcome = scene
         .perform(&grant, &change, User::Approve, 1)
         .await
@@ -25,7 +24,7 @@ pub(super) async fn look(report: &mut Report, world: &World, scene: &mut Scene<'
     );
     granted(report, world, &outcome);
     if world.target.login.can_deny() && world.target.login.driver != Driver::Manual {
-        let step = plain(Verb::Authorize);
+        let step = Step::new(Verb::Authorize);
         let denied = scene.perform(&step, &change, User::Deny, 2).await.clone();
         deny(report, scene, &denied);
     }

@@ -2,8 +2,7 @@
 
 use crate::doctor::Report;
 use crate::flow::{Answer, How, Outcome, Scene, World};
-use crate::run::prepare::plain;
-use crate::suite::model::{Change, User, Verb};
+use crate::suite::model::{Change, Step, User, Verb};
 use crate::target::model::{Driver, Resource};
 use crate::transport::{Reply, Request};
 
@@ -18,7 +17,7 @@ pub(super) async fn look(report: &mut Report, world: &World, scene: &mut Scene<'
     }
     let change = Change::default();
     for (number, resource) in world.target.resources.iter().enumerate() {
-        let mut step = plain(Verb::Call);
+        let mut step = Step::new(Verb::Call);
         step.at = Some(resource.name.clone());
         let called = scene
             .perform(&step, &change, User::Approve, 4 + number)
@@ -179,7 +178,7 @@ pub(super) async fn introspection(report: &mut Report, world: &World, scene: &mu
         );
         return;
     }
-    let step = plain(Verb::Introspect);
+    let step = Step::new(Verb::Introspect);
     let outcome = scene
         .perform(&step, &Change::default(), User::Approve, 90)
         .await

@@ -4,7 +4,7 @@
 //! for authors are in `docs/checks.md`, "Accepted attacks are confirmed by use".
 
 use super::{Answer, Outcome, Scene};
-use crate::suite::model::{Change, Expect, Part, Source, Step, Template, User, Value, Verb};
+use crate::suite::model::{Part, Step, Template, Value, Verb};
 use crate::target::model::Resource;
 
 /// What became of an accepted attack when its result was used.
@@ -44,22 +44,13 @@ pub async fn confirm(scene: &mut Scene<'_>, at: usize) -> Confirmation {
 /// A correct step with nothing but a verb, a client and given parameters.
 pub(crate) fn step(verb: Verb, client: &str, at: Option<&str>, given: &[(&str, &str)]) -> Step {
     Step {
-        verb,
-        name: None,
         client: (!client.is_empty()).then(|| client.to_owned()),
-        user: User::Approve,
         at: at.map(str::to_owned),
         given: given
             .iter()
             .map(|(name, value)| ((*name).to_owned(), literal(value)))
             .collect(),
-        change: Change::default(),
-        parallel: None,
-        wait: None,
-        vary: false,
-        cause: false,
-        expect: Expect::default(),
-        source: Source::default(),
+        ..Step::new(verb)
     }
 }
 

@@ -494,18 +494,9 @@ fn read(recorded: &Recorded, outcome: &mut Outcome) {
 /// A correct step of this verb that keeps the client and resource of another.
 pub(super) fn plain(verb: Verb, like: &Step) -> Step {
     Step {
-        verb,
-        name: None,
         client: like.client.clone(),
-        user: crate::suite::model::User::Approve,
         at: like.at.clone(),
-        given: Vec::new(),
-        change: crate::suite::model::Change::default(),
-        parallel: None,
-        wait: None,
-        vary: false,
-        cause: false,
-        expect: crate::suite::model::Expect::default(),
         source: like.source.clone(),
+        ..Step::new(verb)
     }
 }

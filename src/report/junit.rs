@@ -9,10 +9,9 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::event::{CaseReport, Verdict};
+use crate::suite::refs;
 
-use super::{
-    Run, clause, decided_words, exchange, full_name, level_word, severity_word, text, worst,
-};
+use super::{Run, decided_words, exchange, full_name, level_word, severity_word, text, worst};
 
 /// The run as JUnit XML.
 pub fn render(run: &Run) -> io::Result<Vec<u8>> {
@@ -81,7 +80,7 @@ fn test_case(case: &CaseReport) -> TestCase {
     test.set_classname(text::line(&case.suite));
     test.set_time(Duration::from_millis(case.duration_ms));
     test.add_property(property("title", text::line(&case.title)));
-    test.add_property(property("refs", text::line(&clause::list(&case.refs))));
+    test.add_property(property("refs", text::line(&refs::display_all(&case.refs))));
     if let Some(waived) = &case.waived {
         test.add_property(property("waived", text::line(waived)));
     }
@@ -107,7 +106,7 @@ fn description(case: &CaseReport) -> String {
     }
     lines.push(format!(
         "clause     {}",
-        text::line(&clause::list(&case.refs))
+        text::line(&refs::display_all(&case.refs))
     ));
     lines.push(format!("why        {}", text::line(&case.why)));
     lines.push(format!("fix        {}", text::line(&case.fix)));

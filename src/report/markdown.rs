@@ -6,11 +6,10 @@ use std::fmt::Write as _;
 use std::io;
 
 use crate::event::{CaseReport, Verdict};
+use crate::suite::refs;
 
 use super::exchange::{self, Detail, Kind};
-use super::{
-    Run, clause, decided_words, full_name, level_word, outcome_words, severity_word, text, worst,
-};
+use super::{Run, decided_words, full_name, level_word, outcome_words, severity_word, text, worst};
 
 /// How many failures are shown in full; forges cut long texts off.
 const SHOWN: usize = 25;
@@ -77,7 +76,7 @@ pub fn render(run: &Run) -> io::Result<Vec<u8>> {
                 "| {} | {} | {} |",
                 text::markdown(&case.id),
                 text::markdown(&case.reason),
-                text::markdown(&clause::list(&case.refs))
+                text::markdown(&refs::display_all(&case.refs))
             );
         }
         out.push('\n');
@@ -157,7 +156,7 @@ fn failure(out: &mut String, case: &CaseReport) {
     if let Some(variant) = variant {
         row("deviation", &variant.deviation);
     }
-    row("clause", &clause::list(&case.refs));
+    row("clause", &refs::display_all(&case.refs));
     row("promise", case.promise.as_deref().unwrap_or(""));
     row("why", &case.why);
     row("fix", &case.fix);

@@ -4,7 +4,6 @@
 //! [`Run`], atomically, and one that cannot be written does not take another with it.
 
 pub mod badge;
-pub mod clause;
 pub mod compare;
 pub mod exchange;
 pub mod har;

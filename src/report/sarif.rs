@@ -6,8 +6,9 @@ use std::io;
 use serde_json::{Value, json};
 
 use crate::event::{CaseReport, Exchange, Message, Severity, VariantReport, Verdict};
+use crate::suite::refs;
 
-use super::{Run, clause, decided_words, full_name, level_word, severity_word, text};
+use super::{Run, decided_words, full_name, level_word, severity_word, text};
 
 /// The run as SARIF.
 pub fn render(run: &Run) -> io::Result<Vec<u8>> {
@@ -74,7 +75,7 @@ fn rule(case: &CaseReport) -> Value {
         "name": text::line(&case.id),
         "shortDescription": message(&case.title),
         "fullDescription": message(&case.why),
-        "help": message(&format!("{} See {}.", case.fix, clause::list(&case.refs))),
+        "help": message(&format!("{} See {}.", case.fix, refs::display_all(&case.refs))),
         "defaultConfiguration": { "level": level(case.verdict) },
         "properties": {
             "tags": ["security", "oauth", level_word(case.level), severity_word(case.severity)],
@@ -85,7 +86,7 @@ fn rule(case: &CaseReport) -> Value {
     if let Some(address) = case
         .refs
         .iter()
-        .find_map(|reference| clause::address(reference))
+        .find_map(|reference| refs::address(reference))
     {
         rule["helpUri"] = json!(address);
     }

@@ -336,6 +336,25 @@ pub struct Step {
 }
 
 impl Step {
+    /// A correct step of this verb with nothing special: client `a`, a user who approves, no deviation, must succeed.
+    pub fn new(verb: Verb) -> Step {
+        Step {
+            verb,
+            name: None,
+            client: None,
+            user: User::Approve,
+            at: None,
+            given: Vec::new(),
+            change: Change::default(),
+            parallel: None,
+            wait: None,
+            vary: false,
+            cause: false,
+            expect: Expect::default(),
+            source: Source::default(),
+        }
+    }
+
     /// Whether it is a grant by client credentials (RFC 6749 §4.4): nobody is asked for it.
     pub fn asks_for_itself(&self) -> bool {
         self.verb == Verb::Grant

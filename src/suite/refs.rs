@@ -305,6 +305,17 @@ pub fn display(reference: &str) -> String {
     }
 }
 
+/// Clauses on one line.
+pub fn display_all(references: &[String]) -> String {
+    let all: Vec<String> = references.iter().map(|one| display(one)).collect();
+    all.join(", ")
+}
+
+/// Where a clause can be read; `None` for anything but a known public document.
+pub fn address(reference: &str) -> Option<String> {
+    Clause::parse(reference).ok()?.url()
+}
+
 /// `4.1.2.1`, `A`, `A.2`.
 fn is_number(section: &str) -> bool {
     section.split('.').enumerate().all(|(place, part)| {
@@ -371,5 +382,15 @@ mod tests {
         keys.sort_unstable();
         keys.dedup();
         assert_eq!(keys.len(), all);
+    }
+
+    #[test]
+    fn only_known_documents_have_an_address() {
+        assert_eq!(
+            address("rfc9700#2.1.1").as_deref(),
+            Some("https://www.rfc-editor.org/rfc/rfc9700#section-2.1.1")
+        );
+        assert_eq!(address("javascript:alert(1)#1"), None);
+        assert_eq!(address("rfc1\"onclick#1"), None);
     }
 }

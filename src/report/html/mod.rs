@@ -13,11 +13,12 @@ use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::event::{CaseReport, Exchange, Severity, Summary, VariantReport, Verdict};
+use crate::suite::refs;
 
 use super::exchange::{self, Detail, Kind};
 use super::{
-    Run, clause, decided_little, decided_words, full_name, level_word, outcome_words,
-    severity_word, text, worst,
+    Run, decided_little, decided_words, full_name, level_word, outcome_words, severity_word, text,
+    worst,
 };
 
 const STYLE: &str = include_str!("style.css");
@@ -261,9 +262,9 @@ fn clauses(references: &[String]) -> Markup {
     html! {
         @for (index, reference) in references.iter().enumerate() {
             @if index > 0 { ", " }
-            @if let Some(address) = clause::address(reference) {
-                a href=(address) rel="noreferrer noopener" { (line(&clause::words(reference))) }
-            } @else { (line(&clause::words(reference))) }
+            @if let Some(address) = refs::address(reference) {
+                a href=(address) rel="noreferrer noopener" { (line(&refs::display(reference))) }
+            } @else { (line(&refs::display(reference))) }
         }
     }
 }

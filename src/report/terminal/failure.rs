@@ -4,7 +4,8 @@ use std::io;
 
 use crate::event::{CaseReport, Verdict};
 use crate::report::exchange::{self, Detail, Kind, Row};
-use crate::report::{clause, full_name, level_word, severity_word, text, troubles, waived, worst};
+use crate::report::{full_name, level_word, severity_word, text, troubles, waived, worst};
+use crate::suite::refs;
 
 use super::{Terminal, severity_style, style};
 
@@ -51,7 +52,7 @@ impl Terminal {
                 let line = format!(
                     "    {} {}",
                     self.dim("see"),
-                    text::log(&clause::list(&case.refs))
+                    text::log(&refs::display_all(&case.refs))
                 );
                 self.say(&line)?;
             }
@@ -130,7 +131,7 @@ impl Terminal {
                 self.labelled("also", &others.join(", "))?;
             }
         }
-        self.labelled("clause", &clause::list(&case.refs))?;
+        self.labelled("clause", &refs::display_all(&case.refs))?;
         if let Some(promise) = &case.promise {
             self.labelled("promise", promise)?;
         }

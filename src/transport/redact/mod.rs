@@ -1,12 +1,17 @@
 //! Secrets are marked where they pass, and every output shows prefix, length and hash instead.
 
+mod evidence;
+mod redactor;
+mod spelling;
+
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use base64::Engine as _;
 
 use super::{Recorded, Reply, Request};
-use crate::event::{Exchange, Message, Role};
+use redactor::Hidden;
+pub use redactor::Redactor;
+use spelling::{mask, spellings};
 
 /// JSON members and form parameters whose values are secrets.
 const SECRET_NAMES: &[&str] = &[
@@ -56,12 +61,6 @@ fn secret_name(name: &str) -> Option<&'static str> {
 const SHORTEST: usize = 6;
 /// A part of a secret shorter than this tells nothing.
 const SHORTEST_PART: usize = 16;
-
-/// Body bytes shown in evidence, and bytes of a URL, of one header and of all headers.
-const BODY_SHOWN: usize = 8 << 10;
-const URL_SHOWN: usize = 4 << 10;
-const HEADER_SHOWN: usize = 2 << 10;
-const HEADERS_SHOWN: usize = 8 << 10;
 
 /// Cookie values remembered in one scene. More come only from a server that means to slow us down;
 /// in `Set-Cookie` they are cut out by their place all the same.
@@ -266,326 +265,15 @@ impl Secrets {
                 what,
             }));
         }
-        // Longer ones go first, so that a secret inside another leaves nothing behind.
-        known.sort_by_key(|hidden| std::cmp::Reverse(hidden.spelling.len()));
         let short = self.short.iter();
         let short = short.map(|(value, what)| (value.clone(), format!("…[{what}]")));
-        Redactor {
-            known,
-            short: short.collect(),
-            hides: true,
-        }
+        Redactor::new(known, short.collect())
     }
-}
-
-/// How a secret may stand in a text: as it is, percent-encoded (also twice, in a URL within a URL), as
-/// JSON and HTML write it, and inside something that was base64-encoded.
-fn spellings(secret: &str) -> Vec<String> {
-    let encoded = wire::form::encode_component(secret.as_bytes());
-    let mut all = vec![
-        secret.to_owned(),
-        encoded.replace("%20", "+"),
-        wire::form::encode_component(encoded.as_bytes()),
-        encoded,
-    ];
-    let plain =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
-    if !secret.bytes().all(plain) {
-        all.extend(all.clone().iter().map(|one| lower_escapes(one)));
-        let json = serde_json::Value::String(secret.to_owned()).to_string();
-        let json = json
-            .trim_start_matches('"')
-            .trim_end_matches('"')
-            .to_owned();
-        all.push(json.replace('/', "\\/"));
-        all.push(json);
-        let html = secret
-            .replace('&', "&amp;")
-            .replace('<', "&lt;")
-            .replace('>', "&gt;");
-        all.push(html.replace('"', "&quot;").replace('\'', "&#39;"));
-    }
-    // Base64 of three bytes is four letters, so there are three ways to begin.
-    for skipped in 0..3 {
-        let inner = secret.as_bytes().get(skipped..).unwrap_or_default();
-        let whole = inner.get(..inner.len() / 3 * 3).unwrap_or_default();
-        let standard = base64::engine::general_purpose::STANDARD.encode(whole);
-        if standard.len() >= SHORTEST_PART {
-            all.push(standard.replace('+', "-").replace('/', "_"));
-            all.push(standard);
-        }
-    }
-    all.sort_unstable();
-    all.dedup();
-    all
-}
-
-/// `%2B` as `%2b`.
-fn lower_escapes(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut escape = 0;
-    for letter in text.chars() {
-        if letter == '%' {
-            escape = 3;
-        }
-        out.push(if escape > 0 {
-            letter.to_ascii_lowercase()
-        } else {
-            letter
-        });
-        escape = i32::max(escape - 1, 0);
-    }
-    out
-}
-
-/// One spelling of a secret.
-struct Hidden {
-    spelling: String,
-    shown: String,
-    what: &'static str,
-}
-
-/// Replaces secrets, also where they stand encoded.
-pub struct Redactor {
-    known: Vec<Hidden>,
-    /// Short secrets and what is shown for them.
-    short: Vec<(String, String)>,
-    hides: bool,
-}
-
-impl Redactor {
-    /// One that hides nothing, for evidence the user asked to be kept as it is.
-    pub fn none() -> Redactor {
-        Redactor {
-            known: Vec::new(),
-            short: Vec::new(),
-            hides: false,
-        }
-    }
-
-    /// The text with every known secret replaced.
-    pub fn redact(&self, text: &str) -> String {
-        let mut out = text.to_owned();
-        for hidden in &self.known {
-            if out.contains(&hidden.spelling) {
-                out = out.replace(&hidden.spelling, &hidden.shown);
-            }
-        }
-        for (value, shown) in &self.short {
-            if out.contains(value) {
-                out = alone(&out, value, shown);
-            }
-        }
-        out
-    }
-
-    /// The text as one word of a POSIX shell, with every secret as a shell variable: `'a='"${CODE}"'&b=1'`.
-    fn shell_word(&self, text: &str) -> String {
-        // Noncharacters hold the places while the text around them is quoted.
-        const OPEN: char = '\u{fdd0}';
-        const CLOSE: char = '\u{fdd1}';
-        let mut out = text.replace([OPEN, CLOSE], "\u{fffd}");
-        for hidden in &self.known {
-            if out.contains(&hidden.spelling) {
-                let name = format!("{OPEN}{}{CLOSE}", hidden.what.to_ascii_uppercase());
-                out = out.replace(&hidden.spelling, &name);
-            }
-        }
-        for (value, _) in &self.short {
-            out = alone(&out, value, &format!("{OPEN}SECRET{CLOSE}"));
-        }
-        let quoted = format!("'{}'", out.replace('\'', r"'\''"));
-        quoted.replace(OPEN, "'\"${").replace(CLOSE, "}\"'")
-    }
-
-    /// An exchange as reports may show it.
-    pub fn exchange(&self, recorded: &Recorded, role: Role, step: &str, to: &str) -> Exchange {
-        let request = &recorded.request;
-        let message = |headers: Vec<(String, String)>, body: &[u8]| Message {
-            headers: self.headers(headers),
-            body: self.body(body),
-            body_bytes: body.len() as u64,
-        };
-        let reply = recorded.reply.as_ref().ok();
-        Exchange {
-            role,
-            step: step.to_owned(),
-            from: if request.header("cookie").is_some() || to == "page" {
-                "user".into()
-            } else {
-                "client".into()
-            },
-            to: if to == "page" {
-                "as".into()
-            } else {
-                to.to_owned()
-            },
-            method: request.method.clone(),
-            url: cut(self.redact(&request.url), URL_SHOWN),
-            request: message(request.headers.clone(), &request.body),
-            status: reply.map(|reply| reply.status),
-            response: reply
-                .map(|reply| {
-                    message(
-                        reply
-                            .headers
-                            .iter()
-                            .map(|(name, value)| {
-                                (name.clone(), String::from_utf8_lossy(value).into_owned())
-                            })
-                            .collect(),
-                        &reply.body,
-                    )
-                })
-                .map(|message| with_picture(message, reply)),
-            error: recorded
-                .reply
-                .as_ref()
-                .err()
-                .map(|text| cut(self.redact(text), HEADER_SHOWN)),
-            started_ms: recorded.started.as_millis() as u64,
-            duration_us: recorded.took.as_micros() as u64,
-            transport: if recorded.raw { "raw" } else { "http" }.into(),
-            curl: self.curl(request),
-            raw: None,
-        }
-    }
-
-    /// Headers, redacted and then cut: half a secret would not be recognised.
-    fn headers(&self, headers: Vec<(String, String)>) -> Vec<(String, String)> {
-        let mut room = HEADERS_SHOWN;
-        let all = headers.len();
-        let mut shown = Vec::new();
-        for (name, value) in headers {
-            let value = if self.hides {
-                by_place(&name, value)
-            } else {
-                value
-            };
-            let value = cut(self.redact(&value), HEADER_SHOWN);
-            let name = cut(name, HEADER_SHOWN);
-            let Some(left) = room.checked_sub(name.len() + value.len()) else {
-                shown.push(("…".into(), format!("({all} header fields in all)")));
-                break;
-            };
-            room = left;
-            shown.push((name, value));
-        }
-        shown
-    }
-
-    /// The beginning of a body, redacted and then cut.
-    fn body(&self, body: &[u8]) -> String {
-        // The longest secret may begin just before the cut.
-        let longest = self.known.first().map_or(0, |hidden| hidden.spelling.len());
-        let near = body.get(..BODY_SHOWN + longest).unwrap_or(body);
-        let mut text = self.redact(&String::from_utf8_lossy(near));
-        if text.len() > BODY_SHOWN || near.len() < body.len() {
-            text.truncate(text.floor_char_boundary(BODY_SHOWN));
-            text.push_str(&format!("… ({} bytes in all)", body.len()));
-        }
-        text
-    }
-
-    fn curl(&self, request: &Request) -> String {
-        let mut line = format!("curl -i --path-as-is -X {}", request.method);
-        for (name, value) in &request.headers {
-            line.push_str(" -H ");
-            line.push_str(&self.shell_word(&format!("{name}: {value}")));
-        }
-        if !request.body.is_empty() {
-            line.push_str(" --data-raw ");
-            line.push_str(&self.shell_word(&String::from_utf8_lossy(&request.body)));
-        }
-        line.push(' ');
-        line.push_str(&self.shell_word(&request.url));
-        if line.len() > BODY_SHOWN {
-            // Cut, it would not repeat the request.
-            return String::new();
-        }
-        line
-    }
-}
-
-/// A picture goes into the evidence whole, as a data URL.
-fn with_picture(mut message: Message, reply: Option<&Reply>) -> Message {
-    const LARGEST: usize = 1 << 20;
-    if let Some(reply) = reply.filter(|reply| reply.media_type() == "image/png")
-        && reply.body.len() <= LARGEST
-    {
-        let picture = base64::engine::general_purpose::STANDARD.encode(&reply.body);
-        message.body = format!("data:image/png;base64,{picture}");
-    }
-    message
-}
-
-/// At most this many bytes of a text.
-fn cut(mut text: String, most: usize) -> String {
-    if text.len() > most {
-        let all = text.len();
-        text.truncate(text.floor_char_boundary(most));
-        text.push_str(&format!("… ({all} bytes in all)"));
-    }
-    text
-}
-
-/// A `Set-Cookie` header without the cookie's value.
-fn by_place(name: &str, value: String) -> String {
-    if !name.eq_ignore_ascii_case("set-cookie") {
-        return value;
-    }
-    let (cookie, attributes) = match value.split_once(';') {
-        Some((cookie, attributes)) => (cookie, format!(";{attributes}")),
-        None => (value.as_str(), String::new()),
-    };
-    match cookie.split_once('=') {
-        Some((name, secret)) if secret.trim().len() >= SHORTEST => {
-            format!("{name}={}{attributes}", mask(secret.trim(), "cookie"))
-        }
-        _ => value,
-    }
-}
-
-/// Replaces a value where no letter or digit is beside it.
-fn alone(text: &str, value: &str, shown: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(value) {
-        let (before, found) = rest.split_at(at);
-        let after = found.get(value.len()..).unwrap_or_default();
-        let last = before.chars().next_back().or(out.chars().next_back());
-        let joined = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
-        out.push_str(before);
-        let hidden = !joined(last) && !joined(after.chars().next());
-        out.push_str(if hidden { shown } else { value });
-        rest = after;
-    }
-    out.push_str(rest);
-    out
-}
-
-/// Makes the hashes of this process's masks its own: the hash of a password that is shown in a report
-/// must not let anybody try out passwords against it.
-static SALT: LazyLock<String> = LazyLock::new(|| jose::random_token(16));
-
-/// `abcd…[code 43 1f2e3d4c]`: enough to tell two secrets apart, not enough to use one. The hash tells
-/// them apart within one run only.
-fn mask(secret: &str, what: &str) -> String {
-    let salted = format!("{}{secret}", *SALT);
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, salted.as_bytes());
-    let hash: String = digest
-        .as_ref()
-        .iter()
-        .take(4)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let shown = if secret.len() >= 20 { 4 } else { 0 };
-    let prefix: String = secret.chars().take(shown).collect();
-    format!("{prefix}…[{what} {} {hash}]", secret.len())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::spelling::lower_escapes;
     use super::*;
 
     #[test]
