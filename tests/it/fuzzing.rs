@@ -1,8 +1,6 @@
 //! The wire fuzzer finds faults nobody wrote a case for, makes them small, writes them down so that
 //! they can be replayed, and says nothing about a server that is right.
 
-use std::time::Duration;
-
 use oauthspec::event::{Event, Verdict};
 use oauthspec::fuzz::drive::{self, Options, Report};
 use oauthspec::fuzz::finding::Finding;
@@ -17,9 +15,11 @@ async fn server(fault: Option<Fault>) -> Reference {
         .expect("the reference server starts")
 }
 
+/// Bounded by programs: a clock would judge the machine.
 fn options(seed: u64) -> Options {
     Options {
-        time: Some(Duration::from_secs(300)),
+        time: None,
+        programs: Some(30_000),
         seed,
         jobs: 8,
         ..Options::default()
