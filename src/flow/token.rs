@@ -115,12 +115,7 @@ pub(super) fn forge(scene: &Scene<'_>, act: &Act<'_>, draft: &mut Draft) -> Resu
         jwks: scene.world.jwks.as_ref(),
         attacker: &scene.world.key,
         listener: listener.as_deref(),
-        issuer: scene
-            .world
-            .target
-            .mint
-            .as_ref()
-            .map(|mint| mint.signer.as_ref()),
+        issuer: scene.world.target.mint.as_ref().map(|mint| &***mint.signer),
     };
     let broken = forge
         .apply(&token, &context)

@@ -35,6 +35,12 @@ pub const TARGETS: [Target; 6] = [
     ("waiver_file", waiver_file),
 ];
 
+/// A number that any change of the bytes changes, by which a fuzzer's executions are shared out.
+fn number(data: &[u8]) -> usize {
+    let mix = |number: usize, byte: &u8| number.wrapping_mul(31).wrapping_add(usize::from(*byte));
+    data.iter().fold(data.len(), mix) >> 3
+}
+
 /// Bytes that are no UTF-8 are refused before a reader sees them.
 fn text(data: &[u8]) -> String {
     String::from_utf8_lossy(data).into_owned()

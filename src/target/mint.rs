@@ -1,6 +1,6 @@
 //! `[mint]`: nobody issues tokens but oauthspec, which has the key of the issuer that the resource servers trust.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use jose::{Alg, Signer, SigningKey};
@@ -20,6 +20,32 @@ const LIFETIME: Duration = Duration::from_secs(300);
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// Claims that say who a valid token is for: they follow the target file's resources and clients.
 const OURS: [&str; 5] = ["iss", "iat", "exp", "scope", "jti"];
+
+/// The issuer's key, as the file has it.
+enum Key {
+    /// Handed over.
+    Given(Signer),
+    /// To be made for the run.
+    Fresh(Alg),
+}
+
+impl Key {
+    /// Whether those who verify would have to know the secret itself.
+    fn is_shared(&self) -> bool {
+        matches!(self, Key::Given(Signer::Secret { .. }))
+    }
+
+    fn signer(self, kid: Option<String>) -> Arc<Signer> {
+        let signer = match self {
+            Key::Given(signer) => signer,
+            Key::Fresh(alg) => Signer::Key(SigningKey::generate(alg)),
+        };
+        Arc::new(match kid {
+            Some(kid) => signer.with_kid(kid),
+            None => signer,
+        })
+    }
+}
 
 impl Pieces<'_> {
     /// The table, and what it makes of the login: nobody logs in.
@@ -49,13 +75,11 @@ impl Pieces<'_> {
         });
         let serve = table.flag("serve").filter(|serve| serve.value);
         let claims = self.template(&table);
-        let mut signer = self.signer(&table, alg.as_ref(), serve.is_some())?;
-        if let Some(kid) = table.owned("kid") {
-            signer = signer.with_kid(kid);
-        }
+        let key = self.key(&table, alg.as_ref(), serve.is_some())?;
+        let kid = table.owned("kid");
         if let Some(serve) = &serve {
             let here = issuer.is_none_or(|url| url.scheme() == "http" && is_loopback(url));
-            if !here || signer.public_jwks().is_none() {
+            if !here || key.is_shared() {
                 self.error(&serve.span, "the issuer's documents cannot be served")
                     .help(
                         "serving needs an asymmetric key and an issuer on loopback: issuer = \"http://127.0.0.1:9601\" is \
@@ -65,7 +89,7 @@ impl Pieces<'_> {
             }
         }
         Some(Mint {
-            signer: Arc::new(signer),
+            signer: Arc::new(LazyLock::new(Box::new(move || key.signer(kid)))),
             serve: serve.is_some(),
             typ: table.owned("typ").unwrap_or_else(|| "at+jwt".to_owned()),
             lifetime: table
@@ -75,12 +99,12 @@ impl Pieces<'_> {
         })
     }
 
-    fn signer(
+    fn key(
         &self,
         table: &Table<'_, '_>,
         alg: Option<&At<Option<Alg>>>,
         serve: bool,
-    ) -> Option<Signer> {
+    ) -> Option<Key> {
         let entry = table.entry("key");
         let Some(entry) = entry else {
             return match alg.map(|alg| alg.value) {
@@ -99,19 +123,19 @@ impl Pieces<'_> {
                         .report();
                     None
                 }
-                Some(Some(alg)) => Some(Signer::Key(SigningKey::generate(alg))),
-                None => Some(Signer::Key(SigningKey::generate(Alg::ES256))),
+                Some(Some(alg)) => Some(Key::Fresh(alg)),
+                None => Some(Key::Fresh(Alg::ES256)),
             };
         };
         let text = self.secret(table, "key", "the issuer's key")?;
         if let Some(At { value: None, .. }) = alg {
-            return Some(Signer::Secret {
+            return Some(Key::Given(Signer::Secret {
                 secret: text.into_bytes(),
                 kid: None,
-            });
+            }));
         }
         match Signer::from_pem(&text, alg.and_then(|alg| alg.value)) {
-            Ok(signer) => Some(signer),
+            Ok(signer) => Some(Key::Given(signer)),
             Err(why) => {
                 self.error(&entry.span, format!("the issuer's key cannot be used: {why}"))
                     .help(

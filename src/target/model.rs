@@ -1,7 +1,7 @@
 //! A target, ready to be tested. Authors see `docs/targets.md`; [`super::load`] reads the file.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use url::Url;
@@ -44,11 +44,16 @@ pub struct Target {
     pub mint: Option<Mint>,
 }
 
+/// What signs as the issuer, made when it is first asked for: whoever only reads a target file does not wait for a
+/// fresh RSA key.
+pub type IssuerKey =
+    Arc<LazyLock<Arc<jose::Signer>, Box<dyn FnOnce() -> Arc<jose::Signer> + Send>>>;
+
 /// The issuer that the resource servers trust, in our hands.
 #[derive(Debug, Clone)]
 pub struct Mint {
     /// Signs as the issuer.
-    pub signer: Arc<jose::Signer>,
+    pub signer: IssuerKey,
     /// Whether its metadata and key set are served at the issuer's port.
     pub serve: bool,
     /// The `typ` of a valid access token (RFC 9068 §2.1).

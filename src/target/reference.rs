@@ -2,6 +2,7 @@
 //! the harness by what it says about itself.
 
 use std::io;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use refserver::{Face, Facts, Fault, Server};
@@ -114,7 +115,7 @@ pub fn target(facts: &Facts) -> Target {
         hosts: Vec::new(),
         network: crate::transport::Network::default(),
         mint: facts.issuer_key.clone().map(|signer| Mint {
-            signer,
+            signer: Arc::new(LazyLock::new(Box::new(move || signer))),
             serve: facts.trusts,
             typ: "at+jwt".into(),
             lifetime: Duration::from_secs(300),

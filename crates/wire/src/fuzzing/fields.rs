@@ -13,6 +13,20 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// What is read are the pairs that WHATWG's reader finds, in its order. Nothing else, so that most of the time goes
+/// into reading; what is written and read again is the matter of [`form`].
+pub fn query(data: &[u8]) {
+    let pairs = planted::form(data);
+    let mut theirs = url::form_urlencoded::parse(data);
+    for pair in pairs.iter() {
+        let (name, value) = theirs.next().expect("no more pairs than WHATWG's");
+        assert_eq!(String::from_utf8_lossy(&pair.name), name);
+        let read = pair.value.as_deref().unwrap_or_default();
+        assert_eq!(String::from_utf8_lossy(read), value);
+    }
+    assert_eq!(theirs.next(), None, "a pair is lost");
+}
+
 /// What is read goes out as it came; the values are those WHATWG's reader finds; encoding is
 /// undone by decoding.
 pub fn form(data: &[u8]) {
