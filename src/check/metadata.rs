@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use wire::json::{Document, Value};
-use wire::metadata::{AUTHORIZATION_SERVER, well_known};
 
-use super::view::{View, is_loopback, is_secure, object, quote, strings};
+use super::view::{View, is_loopback, object, quote, strings};
 use super::{Check, Finding, Look};
 use crate::flow::Answer;
 use crate::suite::model::Verb;
@@ -13,9 +12,6 @@ use crate::transport::Reply;
 
 pub(super) const CHECKS: &[Check] = &[
     Check("metadata-response", Look::At(response)),
-    Check("metadata-issuer", Look::At(issuer)),
-    Check("metadata-path-inserted", Look::At(path_inserted)),
-    Check("metadata-direct", Look::At(direct)),
     Check("metadata-members", Look::At(members)),
     Check("metadata-no-empty", Look::At(no_empty)),
     Check("metadata-urls", Look::At(urls)),
@@ -25,7 +21,6 @@ pub(super) const CHECKS: &[Check] = &[
     Check("metadata-no-legacy", Look::At(no_legacy)),
     Check("metadata-auth-algs", Look::At(auth_algs)),
     Check("metadata-agrees", Look::At(agrees)),
-    Check("jwks-public-only", Look::At(jwks_public_only)),
 ];
 
 /// The document of the step.
@@ -70,80 +65,6 @@ pub(super) fn json_body(reply: &Reply) -> Result<Document, Finding> {
         ))),
         None => Ok(document),
     }
-}
-
-fn issuer(view: &View<'_>) -> Result<Finding, Finding> {
-    let document = document(view)?;
-    let Some(issuer) = document.value.get("issuer").and_then(Value::as_str) else {
-        return Err(Finding::fail("there is no string `issuer`"));
-    };
-    let expected = &view.target.issuer;
-    if issuer != expected {
-        return Err(Finding::fail(format!(
-            "`issuer` is {}, and the target's issuer is {}",
-            quote(issuer),
-            quote(expected)
-        )));
-    }
-    if issuer.contains(['?', '#']) {
-        return Err(Finding::fail(format!(
-            "`issuer` {} has a query or a fragment",
-            quote(issuer)
-        )));
-    }
-    if !is_secure(issuer) {
-        return Err(Finding::fail(format!(
-            "`issuer` {} is not https",
-            quote(issuer)
-        )));
-    }
-    Ok(Finding::pass(format!("`issuer` is {}", quote(issuer))))
-}
-
-fn path_inserted(view: &View<'_>) -> Result<Finding, Finding> {
-    let issuer = &view.target.issuer;
-    let path = wire::uri::Parts::split(issuer).path;
-    if path.is_empty() || path == "/" {
-        return Err(Finding::not_applicable(format!(
-            "the issuer {} has no path",
-            quote(issuer)
-        )));
-    }
-    let Some(inserted) = well_known(issuer, AUTHORIZATION_SERVER) else {
-        return Err(Finding::undecided("the issuer is not a URL"));
-    };
-    let names_issuer = |reply: &Reply| {
-        object(reply).is_ok_and(|document| {
-            document.value.get("issuer").and_then(Value::as_str) == Some(issuer)
-        })
-    };
-    let here = view.answers().any(|(recorded, reply)| {
-        recorded.request.url == inserted && reply.status == 200 && names_issuer(reply)
-    });
-    if here {
-        return Ok(Finding::pass(format!("{inserted} answered")));
-    }
-    match view.metadata_url {
-        Some(url) if url == inserted => Ok(Finding::pass(format!("{inserted} answered"))),
-        Some(url) => Err(Finding::fail(format!(
-            "{inserted} gave no document with this issuer; {url} did"
-        ))),
-        None => Err(Finding::undecided("no document with this issuer was found")),
-    }
-}
-
-fn direct(view: &View<'_>) -> Result<Finding, Finding> {
-    let first = view.answers().next();
-    let (recorded, reply) = first.ok_or_else(|| Finding::undecided("there was no answer"))?;
-    if (300..400).contains(&reply.status) {
-        return Err(Finding::warn(format!(
-            "{} answered {} with Location {}",
-            recorded.request.url,
-            reply.status,
-            quote(&reply.header("location").unwrap_or_default())
-        )));
-    }
-    Ok(Finding::pass(format!("answered {}", reply.status)))
 }
 
 /// `*_supported` members that are booleans, of OAuth and of OpenID.
@@ -441,59 +362,6 @@ fn agrees(view: &View<'_>) -> Result<Finding, Finding> {
     Ok(Finding::pass("both documents say the same"))
 }
 
-fn jwks_public_only(view: &View<'_>) -> Result<Finding, Finding> {
-    let reply = view.last()?;
-    if reply.status != 200 {
-        return Err(Finding::fail(format!("the status is {}", reply.status)));
-    }
-    let document = object(reply).map_err(Finding::fail)?;
-    let Some(keys) = document.value.get("keys").and_then(Value::as_array) else {
-        return Err(Finding::fail("there is no array `keys`"));
-    };
-    if keys.is_empty() {
-        return Err(Finding::fail("`keys` is empty"));
-    }
-    let set = wire::jwks::jwks(&document);
-    let mut kids = BTreeSet::new();
-    let mut nameless = false;
-    for key in &set.keys {
-        let index = key.index;
-        let secret = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
-            .into_iter()
-            .find(|name| key.value.get(name).is_some());
-        if let Some(name) = secret {
-            return Err(Finding::fail(format!(
-                "key {index} publishes its private member `{name}`"
-            )));
-        }
-        if key.kty.as_deref() == Some("oct") {
-            return Err(Finding::fail(format!("key {index} is symmetric (oct)")));
-        }
-        if let Some(bits) = key.modulus_bits.filter(|bits| *bits < 2048) {
-            return Err(Finding::fail(format!(
-                "key {index} is an RSA key of {bits} bits"
-            )));
-        }
-        match &key.kid {
-            None => nameless = true,
-            Some(kid) if !kids.insert(kid.clone()) => {
-                return Err(Finding::fail(format!(
-                    "two keys have the kid {}",
-                    quote(kid)
-                )));
-            }
-            Some(_) => {}
-        }
-    }
-    if nameless && keys.len() > 1 {
-        return Err(Finding::warn("of several keys, one has no kid"));
-    }
-    Ok(Finding::pass(format!(
-        "{} keys, all of them public",
-        keys.len()
-    )))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::stage::{Stage, of};
@@ -516,40 +384,6 @@ mod tests {
         stage.discover("as", 404, "{}");
         assert_eq!(of("metadata-response", &stage), Fail);
         assert_eq!(of("metadata-response", &Stage::silent()), Undecided);
-    }
-
-    #[test]
-    fn the_issuer_is_the_one_asked_for() {
-        assert_eq!(
-            says("metadata-issuer", r#"{"issuer":"https://as.example/t"}"#),
-            Pass
-        );
-        assert_eq!(
-            says("metadata-issuer", r#"{"issuer":"https://as.example/t/"}"#),
-            Fail
-        );
-        assert_eq!(says("metadata-issuer", r#"{"issuer":7}"#), Fail);
-    }
-
-    #[test]
-    fn the_document_is_where_the_path_is_inserted() {
-        let right = r#"{"issuer":"https://as.example/t"}"#;
-        assert_eq!(says("metadata-path-inserted", right), Pass);
-        let mut stage = Stage::new();
-        stage.discover("as", 404, "{}");
-        stage.metadata_url =
-            Some("https://as.example/t/.well-known/oauth-authorization-server".into());
-        assert_eq!(of("metadata-path-inserted", &stage), Fail);
-        stage.target.issuer = "https://as.example".into();
-        assert_eq!(of("metadata-path-inserted", &stage), NotApplicable);
-    }
-
-    #[test]
-    fn a_redirected_document_is_warned_of() {
-        let mut stage = Stage::new();
-        stage.discover("as", 301, "");
-        assert_eq!(of("metadata-direct", &stage), Warn);
-        assert_eq!(says("metadata-direct", "{}"), Pass);
     }
 
     #[test]
@@ -691,23 +525,5 @@ mod tests {
             Fail
         );
         assert_eq!(says("metadata-agrees", first), NotApplicable);
-    }
-
-    #[test]
-    fn a_key_set_has_public_keys_only() {
-        let check = "jwks-public-only";
-        let key = r#"{"kty":"EC","crv":"P-256","x":"AA","y":"AA","kid":"1"}"#;
-        assert_eq!(says(check, &format!(r#"{{"keys":[{key}]}}"#)), Pass);
-        assert_eq!(says(check, &format!(r#"{{"keys":[{key},{key}]}}"#)), Fail);
-        assert_eq!(says(check, r#"{"keys":[]}"#), Fail);
-        assert_eq!(says(check, r#"{"keys":[{"kty":"oct","kid":"1"}]}"#), Fail);
-        assert_eq!(
-            says(check, r#"{"keys":[{"kty":"EC","d":"AA","kid":"1"}]}"#),
-            Fail
-        );
-        assert_eq!(
-            says(check, r#"{"keys":[{"kty":"EC"},{"kty":"EC","kid":"1"}]}"#),
-            Warn
-        );
     }
 }

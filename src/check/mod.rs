@@ -15,6 +15,8 @@ mod dpop;
 mod general;
 mod hasp;
 mod hightop;
+mod issuer;
+mod jwks;
 mod jwt;
 mod matrix;
 mod mcp;
@@ -27,6 +29,7 @@ mod registration;
 mod resource;
 mod rights;
 mod rotation;
+mod scope;
 mod silence;
 #[cfg(test)]
 mod stage;
@@ -132,11 +135,13 @@ enum Look {
 struct Check(&'static str, Look);
 
 /// The tables of all concerns.
-const TABLES: [&[Check]; 24] = [
+const TABLES: [&[Check]; 27] = [
     matrix::CHECKS,
     rotation::CHECKS,
     race::CHECKS,
     metadata::CHECKS,
+    issuer::CHECKS,
+    jwks::CHECKS,
     resource::CHECKS,
     authorization::CHECKS,
     subject::CHECKS,
@@ -145,6 +150,7 @@ const TABLES: [&[Check]; 24] = [
     cors::CHECKS,
     truth::CHECKS,
     token::CHECKS,
+    scope::CHECKS,
     rights::CHECKS,
     jwt::CHECKS,
     registration::CHECKS,

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value as Json};
 
 use super::metadata::document;
-use super::token::{first_grant, success, token_object};
+use super::scope::first_grant;
+use super::token::{success, token_object};
 use super::view::{View, quote, strings};
 use super::{Check, Finding, Look};
 use crate::flow::Outcome;

@@ -2,6 +2,7 @@
 
 pub mod builtin;
 mod change;
+mod expect;
 pub mod file;
 mod lint;
 pub mod load;

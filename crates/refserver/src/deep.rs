@@ -1,20 +1,25 @@
 //! Deep faults: a layer in front of the correct server that breaks it in one odd corner. They are of the kinds that real servers have and that
 //! nobody writes a case for; the fuzzer must find them. Correct requests never meet one.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+mod asked;
+mod mistakes;
+
+use std::{sync::Arc, time::Duration};
 
 use axum::{
-    body::{Body, Bytes, to_bytes},
+    body::{Body, to_bytes},
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     middleware::Next,
     response::Response,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use maud::{PreEscaped, html};
 use serde_json::{Map, Value, json};
-use wire::form::{Pairs, encode_component};
+use wire::form::Pairs;
 
+use self::asked::Asked;
+use self::mistakes::mistakes;
 use crate::{App, Fault, http, redirect};
 
 /// How long a hang lasts.
@@ -35,109 +40,6 @@ enum Place {
     Metadata,
     Resource,
     Elsewhere,
-}
-
-/// A request as the layer sees it.
-struct Asked {
-    place: Place,
-    method: Method,
-    headers: HeaderMap,
-    query: String,
-    body: Bytes,
-}
-
-impl Asked {
-    /// The bytes parameters are read from.
-    fn form(&self) -> &[u8] {
-        if self.method == Method::POST {
-            &self.body
-        } else {
-            self.query.as_bytes()
-        }
-    }
-
-    fn pairs(&self) -> Vec<(String, String)> {
-        pairs(self.form())
-    }
-
-    fn value(&self, name: &str) -> Option<String> {
-        self.pairs()
-            .into_iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value)
-    }
-
-    fn values(&self, name: &str) -> Vec<String> {
-        self.pairs()
-            .into_iter()
-            .filter(|(key, _)| key == name)
-            .map(|(_, value)| value)
-            .collect()
-    }
-
-    /// The first header of this name; what is no text is empty.
-    fn header(&self, name: HeaderName) -> String {
-        self.headers
-            .get(name)
-            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-            .unwrap_or_default()
-    }
-
-    /// Writes parameters back to where they came from.
-    fn set_pairs(&mut self, pairs: &[(String, String)]) {
-        let text = pairs
-            .iter()
-            .map(|(name, value)| {
-                format!(
-                    "{}={}",
-                    encode_component(name.as_bytes()),
-                    encode_component(value.as_bytes())
-                )
-            })
-            .collect::<Vec<_>>()
-            .join("&");
-        if self.method == Method::POST {
-            self.body = text.into();
-        } else {
-            self.query = text;
-        }
-    }
-
-    /// Replaces the value of a parameter.
-    fn rewrite(&mut self, name: &str, change: impl Fn(&str) -> String) {
-        let mut pairs = self.pairs();
-        for (key, value) in &mut pairs {
-            if key == name {
-                *value = change(value);
-            }
-        }
-        self.set_pairs(&pairs);
-    }
-
-    /// The text a JSON body has, escapes and all.
-    fn json(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.body)
-    }
-
-    /// Basic credentials as they came.
-    fn basic(&self) -> Option<String> {
-        self.header(header::AUTHORIZATION)
-            .strip_prefix("Basic ")
-            .map(|rest| rest.trim().to_owned())
-    }
-}
-
-fn pairs(bytes: &[u8]) -> Vec<(String, String)> {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Pairs::parse(bytes)
-        .iter()
-        .map(|pair| {
-            (
-                text(&pair.name),
-                pair.value.as_deref().map(text).unwrap_or_default(),
-            )
-        })
-        .collect()
 }
 
 fn crash() -> Response {
@@ -506,159 +408,6 @@ fn errs_at_token(app: &App, asked: &Asked) -> Option<Response> {
         ));
     }
     None
-}
-
-/// Requests that the broken server takes for others.
-fn mistakes(app: &App, asked: &mut Asked) {
-    match asked.place {
-        Place::Token => mistakes_at_token(app, asked),
-        Place::Authorize => {
-            if app.broken(Fault::DeepEscapedType) {
-                asked_details(asked);
-            }
-            let pairs = asked.pairs();
-            if app.broken(Fault::DeepLastStateLost)
-                && pairs.last().is_some_and(|(name, _)| name == "state")
-            {
-                asked.set_pairs(pairs.get(..pairs.len() - 1).unwrap_or_default());
-            }
-            if app.broken(Fault::DeepStateSeparator)
-                && asked
-                    .value("state")
-                    .is_some_and(|state| state.contains('\u{2028}'))
-            {
-                asked.rewrite("state", |state| state.replace('\u{2028}', ""));
-            }
-        }
-        Place::Introspect
-            if app.broken(Fault::DeepIntrospectTail)
-                && asked
-                    .value("token")
-                    .is_some_and(|token| token.contains(char::is_whitespace)) =>
-        {
-            asked.rewrite("token", |token| {
-                token
-                    .split_whitespace()
-                    .next()
-                    .unwrap_or_default()
-                    .to_owned()
-            });
-        }
-        Place::Resource if app.broken(Fault::DeepBearerComma) => {
-            let value = asked.header(header::AUTHORIZATION);
-            if let Some((first, _)) = value.split_once(',')
-                && let Ok(first) = HeaderValue::from_str(first)
-            {
-                asked.headers.insert(header::AUTHORIZATION, first);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// Reads authorization details the way a careless parser does: the last of two members wins.
-fn asked_details(asked: &mut Asked) {
-    let Some(text) = asked
-        .value("authorization_details")
-        .filter(|text| text.contains("\\u00"))
-    else {
-        return;
-    };
-    let Ok(value) = serde_json::from_str::<Value>(&text) else {
-        return;
-    };
-    asked.rewrite("authorization_details", |_| value.to_string());
-}
-
-fn mistakes_at_token(app: &App, asked: &mut Asked) {
-    let verifiers = asked.values("code_verifier");
-    if app.broken(Fault::DeepSecondVerifier)
-        && let [_, second] = verifiers.as_slice()
-    {
-        let mut pairs: Vec<_> = asked
-            .pairs()
-            .into_iter()
-            .filter(|(name, _)| name != "code_verifier")
-            .collect();
-        pairs.push(("code_verifier".into(), second.clone()));
-        asked.set_pairs(&pairs);
-    }
-    if app.broken(Fault::DeepQueryVerifier)
-        && verifiers.is_empty()
-        && let Some(pair) = pairs(asked.query.as_bytes())
-            .into_iter()
-            .find(|(name, _)| name == "code_verifier")
-    {
-        let mut pairs = asked.pairs();
-        pairs.push(pair);
-        asked.set_pairs(&pairs);
-    }
-    if app.broken(Fault::DeepCodeNul) && asked.value("code").is_some_and(|code| code.contains('\0'))
-    {
-        asked.rewrite("code", |code| {
-            code.split('\0').next().unwrap_or_default().to_owned()
-        });
-    }
-    if app.broken(Fault::DeepVerifierList)
-        && verifiers.iter().any(|verifier| verifier.contains(','))
-    {
-        asked.rewrite("code_verifier", |verifier| {
-            verifier.split(',').next().unwrap_or_default().to_owned()
-        });
-    }
-    if app.broken(Fault::DeepRefreshTrimmed)
-        && asked
-            .value("refresh_token")
-            .is_some_and(|token| token.ends_with(char::is_whitespace))
-    {
-        asked.rewrite("refresh_token", |token| token.trim_end().to_owned());
-    }
-    if app.broken(Fault::DeepSecretInvisible) {
-        ignore_invisible(asked);
-    }
-}
-
-/// Takes characters nobody sees out of the client secret, in the body and in the header.
-fn ignore_invisible(asked: &mut Asked) {
-    let seen = |text: &str| -> String {
-        text.chars()
-            .filter(|c| {
-                !matches!(
-                    c,
-                    '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{202e}'
-                )
-            })
-            .collect()
-    };
-    if asked
-        .value("client_secret")
-        .is_some_and(|secret| seen(&secret) != secret)
-    {
-        asked.rewrite("client_secret", seen);
-    }
-    let Some(text) = asked
-        .basic()
-        .and_then(|text| STANDARD.decode(text).ok())
-        .and_then(|text| String::from_utf8(text).ok())
-    else {
-        return;
-    };
-    let decoded =
-        String::from_utf8_lossy(&wire::form::decode_component(text.as_bytes())).into_owned();
-    if seen(&decoded) == decoded {
-        return;
-    }
-    if let Some((id, secret)) = seen(&decoded).split_once(':') {
-        let credentials = format!(
-            "{}:{}",
-            encode_component(id.as_bytes()),
-            encode_component(secret.as_bytes())
-        );
-        if let Ok(value) = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(credentials)))
-        {
-            asked.headers.insert(header::AUTHORIZATION, value);
-        }
-    }
 }
 
 const KNOWN: &[&str] = &[
