@@ -102,7 +102,11 @@ pub fn describe(target: &Target, faults: &[String]) -> String {
         if let Some((body, kind)) = &resource.body {
             let _ = writeln!(out, "body = {}\ncontent_type = {}", text(body), text(kind));
         }
-        for (key, value) in [("scope", &resource.scope), ("rar", &resource.rar)] {
+        for (key, value) in [
+            ("scope", &resource.scope),
+            ("rar", &resource.rar),
+            ("mcp", &resource.mcp),
+        ] {
             if let Some(value) = value {
                 let _ = writeln!(out, "{key} = {}", text(value));
             }
@@ -236,7 +240,10 @@ mod tests {
                 assert_eq!(printed.redirect_uris, known.redirect_uris);
             }
             assert_eq!(printed.rar, known.rar);
-            assert_eq!(printed.resources.len(), known.resources.len());
+            assert_eq!(
+                format!("{:?}", printed.resources),
+                format!("{:?}", known.resources)
+            );
             assert_eq!(
                 format!("{:?}", printed.policy),
                 format!("{:?}", known.policy)
