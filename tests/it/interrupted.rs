@@ -1,6 +1,8 @@
 //! A run that is interrupted, or cannot write: what was decided is kept whole, and the exit code says so.
 #![cfg(unix)]
 
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -57,19 +59,25 @@ fn a_signal_ends_the_run_in_time_and_another_run_goes_on_from_its_report() {
         let folder = folder(&format!("signal-{name}"));
         let arguments = ["--suite", "pkce", "--suite", "token", "--jobs", "1"];
         let json = ["--report", "json=report.json"];
-        let child = run(&folder, &[&arguments[..], &json].concat())
+        let mut child = run(&folder, &[&arguments[..], &json].concat())
             .spawn()
             .unwrap();
-        std::thread::sleep(Duration::from_secs(3));
+        // The first line is written when the run begins.
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        out.read_line(&mut String::new()).unwrap();
+        std::thread::sleep(Duration::from_millis(500));
         signal(&child, name);
         let clock = Instant::now();
+        let mut rest = String::new();
+        out.read_to_string(&mut rest).unwrap();
         let output = child.wait_with_output().unwrap();
+        // The run itself has half an hour; what was on its way has seconds.
         assert!(
-            clock.elapsed() < Duration::from_secs(15),
+            clock.elapsed() < Duration::from_secs(120),
             "{:?}",
             clock.elapsed()
         );
-        assert_eq!(output.status.code(), Some(code), "{}", said(&output));
+        assert_eq!(output.status.code(), Some(code), "{rest}{}", said(&output));
         let first = report(&folder);
         assert!(first["interrupted"].is_string(), "{first}");
         tidy(&folder);
@@ -167,6 +175,20 @@ fn a_reader_who_leaves_does_not_cost_the_files() {
         said(&output)
     );
     assert!(!said(&output).contains("panicked"), "{}", said(&output));
+    assert_eq!(report(&folder)["summary"]["pass"], 1);
+    tidy(&folder);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_that_takes_nothing_does_not_cost_the_files() {
+    let folder = folder("full-terminal");
+    let arguments = ["--case", "pkce.s256-works", "--report", "json=report.json"];
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let output = run(&folder, &arguments).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("terminal: "), "{}", said(&output));
     assert_eq!(report(&folder)["summary"]["pass"], 1);
     tidy(&folder);
     std::fs::remove_dir_all(folder).unwrap();

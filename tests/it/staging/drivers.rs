@@ -250,6 +250,13 @@ async fn a_command_logs_in_or_tells_a_code() {
         location(&end),
         "https://client.example/cb?state=xyz&decision=deny&user=a"
     );
+    // Nothing reads the words of a command but the command itself: no shell, no expansion.
+    let plain = "https://client.example/cb?state=xyz&$(id)&$HOME&;`id`";
+    let target = server.load(&format!(
+        "[login]\ndriver = \"hook\"\nhook = [\"echo\", {plain:?}]\n"
+    ));
+    let (end, _) = go(&target, Will::Approve, CALLBACK).await;
+    assert_eq!(location(&end), plain);
     for (script, why) in [
         ("echo elsewhere", "not the redirect URI"),
         ("echo no mailbox >&2; exit 3", "no mailbox"),
