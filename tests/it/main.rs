@@ -28,5 +28,6 @@ mod right_files;
 mod servers;
 mod services;
 mod staging;
+mod stopped_anywhere;
 mod suites;
 mod wrong_files;
