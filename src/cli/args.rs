@@ -315,9 +315,6 @@ pub struct FuzzArgs {
     /// Programs at the same time
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: u16,
-    /// Make programs without looking at the answers, to compare
-    #[arg(long, hide = true)]
-    pub blind: bool,
     /// End with the first finding
     #[arg(long)]
     pub first: bool,

@@ -25,7 +25,6 @@ pub(super) async fn fuzz(arguments: &FuzzArgs) -> Result<Exit, Failure> {
         restart: arguments.restart.clone(),
         i_am_authorized: arguments.i_am_authorized,
         jobs: usize::from(arguments.jobs),
-        blind: arguments.blind,
         most_findings: arguments.first.then_some(1),
         quick: false,
     };
@@ -37,18 +36,17 @@ pub(super) async fn fuzz(arguments: &FuzzArgs) -> Result<Exit, Failure> {
     })?;
     let quiet = arguments.quiet;
     let live = std::io::stderr().is_terminal();
-    let mut hear = |event: Event| match event {
+    let hear = move |event: Event| match event {
         Event::Note(note) if !quiet => print::note(&shown(&note)),
         Event::Progress {
             programs,
             requests,
-            signatures,
             findings,
             elapsed,
             ..
         } if !quiet && live => {
             print::note(&format!(
-                "{:.0} s: {programs} programs, {requests} requests, {signatures} different answers, {findings} findings",
+                "{:.0} s: {programs} programs, {requests} requests, {findings} findings",
                 elapsed.as_secs_f64()
             ));
         }
@@ -58,7 +56,7 @@ pub(super) async fn fuzz(arguments: &FuzzArgs) -> Result<Exit, Failure> {
     let (sender, stop) = tokio::sync::watch::channel(false);
     let mut caught = None;
     let ended = {
-        let running = drive::run(ready.target.clone(), &options, &mut hear, &stop);
+        let running = drive::run_apart(ready.target.clone(), options, hear, stop);
         tokio::pin!(running);
         tokio::select! {
             ended = &mut running => ended,
@@ -112,28 +110,36 @@ fn line(finding: &Finding) -> String {
 
 fn summary(report: &Report, seed: u64) -> String {
     let mut out = format!(
-        "{} findings in {:.1} s: {} programs, {} requests ({:.0}/s), {} different answers, seed {seed}\n",
+        "{} findings in {:.1} s: {} programs, {} requests ({:.0}/s), seed {seed}\n",
         report.findings.len(),
         report.elapsed.as_secs_f64(),
         report.programs,
         report.requests,
         report.requests as f64 / report.elapsed.as_secs_f64().max(0.001),
-        report.signatures,
     );
     for finding in &report.findings {
         out.push_str(&format!(
-            "  {:8} {:22} {} [{}]\n",
+            "  {:8} {:22} {}: {} [{}]{}\n",
             severity_word(finding.severity),
             finding.bucket.oracle.name(),
             finding.summary,
-            finding.stability()
+            finding.note,
+            finding.stability(),
+            match finding.again {
+                0 => String::new(),
+                again => format!(" and {again} more like it"),
+            }
         ));
     }
-    if report.duplicates + report.unconfirmed > 0 {
-        out.push_str(&format!(
-            "{} more of the same kinds; {} did not show again\n",
-            report.duplicates, report.unconfirmed
-        ));
+    if report.duplicates > 0 {
+        out.push_str(&format!("{} more of the same kinds\n", report.duplicates));
+    }
+    if !report.unconfirmed.is_empty() {
+        let each = report.unconfirmed.iter();
+        let each: Vec<String> = each
+            .map(|(oracle, count)| format!("{} {count}", oracle.name()))
+            .collect();
+        out.push_str(&format!("did not show again: {}\n", each.join(", ")));
     }
     if let Some(last) = &report.dead {
         out.push_str(&format!("stopped: the server stays dead after {last}\n"));

@@ -51,6 +51,8 @@ pub struct Seen {
     pub request: Request,
     /// What came back.
     pub reply: Result<Reply, Lost>,
+    /// When it was sent.
+    pub at: Instant,
     /// How long it took.
     pub took: Duration,
 }
@@ -187,6 +189,7 @@ impl Lane {
             return Seen {
                 request,
                 reply: Err(Lost::NotSent(why)),
+                at: Instant::now(),
                 took: Duration::ZERO,
             };
         }
@@ -231,6 +234,7 @@ impl Lane {
         Seen {
             request,
             reply,
+            at: clock,
             took,
         }
     }
@@ -251,6 +255,7 @@ impl Lane {
             return vec![Seen {
                 request: request.clone(),
                 reply: Err(Lost::NotSent(why)),
+                at: Instant::now(),
                 took: Duration::ZERO,
             }];
         }
@@ -287,6 +292,7 @@ impl Lane {
                 Seen {
                     request: request.clone(),
                     reply,
+                    at: clock,
                     took: clock.elapsed(),
                 }
             }

@@ -5,6 +5,7 @@
 //! made, so that the same seed comes to the same decisions however fast the server is; what may have
 //! been disturbed by a neighbour is played again by itself first. Time only cuts the end.
 
+mod death;
 mod follow;
 mod learn;
 
@@ -22,7 +23,6 @@ use serde::{Deserialize, Serialize};
 use super::connection::{Road, Seen};
 use super::dictionary::Dictionary;
 use super::finding::{self, Bucket, Finding};
-use super::novelty::Novelty;
 use super::operation::{Credential, Deviation, Edit, Kind, Operation, Program, Text};
 use super::oracle::{Candidate, Judge, Oracle, Policy};
 use super::play::{Player, Slot, Stage, Trace, patience};
@@ -52,8 +52,6 @@ pub struct Options {
     pub i_am_authorized: bool,
     /// Programs at the same time.
     pub jobs: usize,
-    /// Ignore what answers are like when making programs: to compare.
-    pub blind: bool,
     /// End with so many findings.
     pub most_findings: Option<usize>,
     /// Skip the follow-up of findings but for the repetition: to measure.
@@ -71,7 +69,6 @@ impl Default for Options {
             restart: None,
             i_am_authorized: false,
             jobs: 16,
-            blind: false,
             most_findings: None,
             quick: false,
         }
@@ -89,8 +86,6 @@ pub enum Event {
         programs: u64,
         /// Requests sent.
         requests: u64,
-        /// Answers unlike each other.
-        signatures: usize,
         /// Findings.
         findings: usize,
         /// Since the start.
@@ -110,15 +105,13 @@ pub struct Report {
     /// Candidates that were of a bucket already full.
     pub duplicates: u64,
     /// Candidates that did not show again.
-    pub unconfirmed: u64,
+    pub unconfirmed: BTreeMap<Oracle, u64>,
     /// Programs played.
     pub programs: u64,
     /// Requests sent.
     pub requests: u64,
     /// Time spent.
     pub elapsed: Duration,
-    /// Answers unlike each other.
-    pub signatures: usize,
     /// A digest of the programs played, in their order: the same for the same seed and the same answers.
     pub digest: u64,
     /// Why the server is given up, with the last request.
@@ -134,14 +127,14 @@ pub struct Report {
 struct State {
     /// Programs played in all runs: where the next one goes on.
     programs: u64,
-    novelty: Novelty,
     buckets: Vec<Bucket>,
+    /// After a death in a batch, and before the restart: who may have done it.
+    #[serde(skip)]
+    suspects: Vec<death::Suspect>,
 }
 
 /// Programs of a batch for each slot.
-const DEPTH: usize = 4;
-/// How long a server may take to come back.
-const RECOVERY: Duration = Duration::from_secs(20);
+const DEPTH: usize = 8;
 
 /// Runs the fuzzer against a target.
 ///
@@ -178,10 +171,36 @@ pub async fn run(
         }
     }
     report.elapsed = clock.elapsed();
-    report.signatures = state.novelty.signatures();
     state.programs += report.programs;
     save_state(options, &state).map_err(Failure::Configuration)?;
     Ok(report)
+}
+
+/// [`run`] on a thread of its own: whoever waits for an answer is woken where the answer arrives, and not by way of
+/// another thread, which is several times as fast. Called from within a runtime.
+///
+/// # Errors
+/// As [`run`]; also when there is no thread to be had.
+pub async fn run_apart(
+    target: Target,
+    options: Options,
+    mut hear: impl FnMut(Event) + Send + 'static,
+    stop: Stop,
+) -> Result<Report, Failure> {
+    let work = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::Configuration(format!("no runtime: {error}")))?;
+        runtime.block_on(run(target, &options, &mut hear, &stop))
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok(ended) => ended,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => Err(Failure::Configuration(error.to_string())),
+        },
+    }
 }
 
 /// Whether the run has had what it was given.
@@ -284,7 +303,8 @@ struct Session<'s> {
     grammar: Grammar,
     policy: Policy,
     patience: Duration,
-    counts: BTreeMap<(Oracle, String, String), usize>,
+    /// How often candidates of an oracle, endpoint and effect did not show again.
+    in_vain: BTreeMap<(Oracle, String, String), usize>,
     health: Program,
     counted: u64,
 }
@@ -325,6 +345,9 @@ impl<'s> Session<'s> {
                 .cloned(),
         };
         if stage.actors.is_empty() {
+            if let (None, Err(reason)) = (&world.metadata, &prepared.preflight) {
+                return Err(Failure::Unreachable(world.secrets.redact(reason)));
+            }
             return Err(Failure::Configuration(
                 "the target names no client that can act; add [client.a] to the target file".into(),
             ));
@@ -346,7 +369,7 @@ impl<'s> Session<'s> {
             spare,
             policy: Policy::default(),
             patience: Duration::from_secs(2),
-            counts: BTreeMap::new(),
+            in_vain: BTreeMap::new(),
             health: Program::default(),
             counted: 0,
         };
@@ -394,6 +417,9 @@ impl<'s> Session<'s> {
     /// The run proper. Returns the last request when the server stays dead.
     async fn go(&mut self, stop: &Stop) -> Option<String> {
         let mut batches = 0_u64;
+        if let Some(last) = self.interrogate().await {
+            return Some(last);
+        }
         loop {
             if *stop.borrow() {
                 self.report.interrupted = true;
@@ -405,19 +431,19 @@ impl<'s> Session<'s> {
             let programs = self.batch();
             let traces = self.together(&programs).await;
             self.count();
-            for (at, (program, trace)) in programs.iter().zip(traces).enumerate() {
+            for (at, (program, trace)) in programs.iter().zip(&traces).enumerate() {
                 self.report.programs += 1;
                 self.report.digest = digest(self.report.digest, program);
                 let trace = if trace.disturbed() {
                     // A neighbour may be to blame: what it does by itself counts.
-                    if let Err(last) = self.recovered(program, &trace).await {
-                        return Some(last);
+                    if !self.comes_back().await {
+                        return Some(self.accuse(&programs, &traces));
                     }
                     self.repeated(program, at).await
                 } else {
-                    trace
+                    trace.clone()
                 };
-                self.learn_from(program, &trace);
+                self.learn_from(&trace);
                 for candidate in self.judge(program, &trace) {
                     if let Err(last) = self.follow_up(program, &candidate, &trace).await {
                         return Some(last);
@@ -428,12 +454,11 @@ impl<'s> Session<'s> {
                 }
             }
             batches += 1;
-            if batches.is_multiple_of(8) {
+            if batches.is_multiple_of(4) {
                 self.count();
                 (self.hear)(Event::Progress {
                     programs: self.report.programs,
                     requests: self.report.requests,
-                    signatures: self.state.novelty.signatures(),
                     findings: self.report.findings.len(),
                     elapsed: self.clock.elapsed(),
                     digest: self.report.digest,
@@ -443,20 +468,13 @@ impl<'s> Session<'s> {
     }
 
     fn batch(&mut self) -> Vec<Program> {
-        let size = self.slots.len().max(1) * DEPTH;
-        let mut programs = Vec::with_capacity(size);
-        for _ in 0..size {
-            let near = !self.options.blind && self.grammar.below(5) < 2;
-            let mut chance = |limit: usize| self.grammar.below(limit);
-            let parent = near
-                .then(|| self.state.novelty.parent(&mut chance).cloned())
-                .flatten();
-            programs.push(match parent {
-                Some(parent) => self.grammar.near(&parent),
-                None => self.grammar.fresh(),
-            });
-        }
-        programs
+        let left = self
+            .options
+            .programs
+            .map_or(u64::MAX, |most| most.saturating_sub(self.report.programs));
+        let left = usize::try_from(left).unwrap_or(usize::MAX);
+        let size = (self.slots.len().max(1) * DEPTH).min(left);
+        (0..size).map(|_| self.grammar.fresh()).collect()
     }
 
     /// Plays programs on all slots; program `i` on slot `i` modulo their number.
@@ -496,61 +514,11 @@ impl<'s> Session<'s> {
         self.counted = sent;
     }
 
-    /// Remembers what was new: for programs to come, and words for the dictionary.
-    fn learn_from(&mut self, program: &Program, trace: &Trace) {
-        let new = self.state.novelty.observe(program, trace);
-        if !new || self.options.blind {
-            return;
+    /// Takes the names of what answers carry into the dictionary.
+    fn learn_from(&mut self, trace: &Trace) {
+        for name in trace.done.iter().flat_map(|done| done.fields.keys()) {
+            self.grammar.dictionary.learn_name(name);
         }
-        for done in &trace.done {
-            for name in done.fields.keys() {
-                self.grammar.dictionary.learn_name(name);
-            }
-        }
-    }
-
-    /// Waits until the correct flow works again. `Err`: it stays dead, and the last request.
-    async fn recovered(&mut self, program: &Program, trace: &Trace) -> Result<(), String> {
-        let since = Instant::now();
-        let health = self.health.clone();
-        loop {
-            let probe = self.alone(&health).await;
-            if probe.stuck.is_none() && probe.done.iter().all(|done| done.answer == Answer::Success)
-            {
-                return Ok(());
-            }
-            if since.elapsed() > RECOVERY {
-                let last = self.last_request(program, trace);
-                self.died(program, trace, &last);
-                return Err(last);
-            }
-            tokio::time::sleep(Duration::from_millis(250)).await;
-        }
-    }
-
-    fn last_request(&self, program: &Program, trace: &Trace) -> String {
-        let seen = trace.done.iter().flat_map(|done| &done.seen).last();
-        let mut secrets = self.world().secrets.clone();
-        seen.map_or_else(
-            || finding::describe(program),
-            |seen: &Seen| {
-                secrets.observe(&seen.recorded());
-                let shown =
-                    secrets.redact(&format!("{} {}", seen.request.method, seen.request.url));
-                shown.chars().take(300).collect()
-            },
-        )
-    }
-
-    /// The server does not come back: the last program is the finding.
-    fn died(&mut self, program: &Program, trace: &Trace, last: &str) {
-        let at = trace.done.last().map_or(0, |done| done.at);
-        let candidate = Candidate {
-            oracle: Oracle::Dead,
-            at,
-            note: format!("the server does not come back after {last}"),
-        };
-        self.record(program.clone(), &candidate, trace, (1, 1), 0);
     }
 }
 

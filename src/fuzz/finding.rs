@@ -14,17 +14,20 @@ use self::steps::{Step, Steps};
 use super::operation::{Credential, Edit, Kind, Operation, Person, Piece, Program, Text};
 use super::oracle::{Candidate, Oracle};
 use super::play::{Stage, Trace, merged};
+use super::words as payloads;
 use crate::event::{Role, Severity};
 use crate::flow::World;
 use crate::target::model::Client;
 
-/// What makes two findings the same.
+/// What makes two findings the same: see [`Bucket::holds`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Bucket {
     /// What fired.
     pub oracle: Oracle,
     /// Where.
     pub endpoint: String,
+    /// What was seen, as far as it tells causes apart.
+    pub effect: String,
     /// Which parameters were deviated from.
     pub parameter: String,
     /// By which operators.
@@ -32,15 +35,16 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// The bucket of a (small) operation.
-    pub fn of(oracle: Oracle, operation: &Operation) -> Bucket {
-        let join = |part: fn(&super::operation::Deviation) -> &str| {
-            let mut parts: Vec<&str> = operation.deviations.iter().map(part).collect();
-            parts.dedup();
-            parts.join("+")
-        };
-        let mut operator = join(|deviation| &deviation.operator);
-        let mut parameter = join(|deviation| &deviation.parameter);
+    /// The bucket of a candidate in a (small) operation.
+    pub fn of(endpoint: &str, candidate: &Candidate, operation: &Operation) -> Bucket {
+        let mut operators: Vec<&str> = operation
+            .deviations
+            .iter()
+            .map(|deviation| deviation.operator.as_str())
+            .collect();
+        operators.dedup();
+        let mut operator = operators.join("+");
+        let mut parameter = places(operation).join("+");
         if operator.is_empty() {
             operator = match (operation.copies > 1, operation.credential, operation.person) {
                 (true, ..) => "race",
@@ -55,12 +59,97 @@ impl Bucket {
             parameter = "request".into();
         }
         Bucket {
-            oracle,
-            endpoint: operation.kind.endpoint().into(),
+            oracle: candidate.oracle,
+            endpoint: endpoint.into(),
+            effect: effect(candidate),
             parameter,
             operator,
         }
     }
+
+    /// Whether another candidate most likely has the cause of this finding. One bug shows in many places: where the
+    /// answer says what is wrong, the same answer is the same bug; where it does not (a 500), it is the same parameter.
+    pub fn holds(&self, endpoint: &str, candidate: &Candidate, operation: &Operation) -> bool {
+        self.oracle == candidate.oracle
+            && self.endpoint == endpoint
+            && self.effect == effect(candidate)
+            && (telling(self.oracle) || {
+                let theirs = places(operation);
+                self.parameter
+                    .split('+')
+                    .all(|one| theirs.iter().any(|other| other == one))
+            })
+    }
+
+    /// In the characters of a file name.
+    pub fn slug(&self) -> String {
+        slug(&format!(
+            "{} {} {} {}",
+            self.oracle.name(),
+            self.endpoint,
+            self.parameter,
+            self.operator
+        ))
+    }
+}
+
+/// Whether what an oracle sees tells one cause from another, wherever the request deviates.
+fn telling(oracle: Oracle) -> bool {
+    matches!(
+        oracle,
+        Oracle::Forbidden
+            | Oracle::Ambiguous
+            | Oracle::ErrorShape
+            | Oracle::ErrorStatus
+            | Oracle::Cache
+            | Oracle::Type
+    )
+}
+
+/// What was seen, without what differs from one request to the next.
+pub(super) fn effect(candidate: &Candidate) -> String {
+    match candidate.oracle {
+        // Slow is slow, and a server that takes repeated parameters takes all of them.
+        Oracle::Hang | Oracle::Ambiguous | Oracle::Dead => String::new(),
+        Oracle::Double if candidate.note.contains("copies") => "race".to_owned(),
+        _ => {
+            let note = candidate.note.split(',').next().unwrap_or_default();
+            note.to_owned()
+        }
+    }
+}
+
+/// The parameters, headers and other places that an operation deviates from.
+fn places(operation: &Operation) -> Vec<String> {
+    let mut names = Vec::new();
+    for deviation in &operation.deviations {
+        let whole = deviation.parameter == "request";
+        // A name that is made up for the occasion is no place.
+        let known = |name: &str| {
+            name != "@header.X-Oauthspec" && (name.starts_with('@') || payloads::is_known(name))
+        };
+        let before = names.len();
+        for edit in deviation.edits.iter().filter(|_| whole) {
+            let name = match edit.name() {
+                "@content-type" => "@header.Content-Type",
+                "@authorization" => "@header.Authorization",
+                name => name,
+            };
+            if known(name) {
+                names.push(
+                    name.trim_start_matches('@')
+                        .trim_start_matches("query.")
+                        .to_owned(),
+                );
+            }
+        }
+        if names.len() == before {
+            names.push(deviation.parameter.clone());
+        }
+    }
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// A finding.
@@ -92,6 +181,8 @@ pub struct Finding {
     pub text: String,
     /// Where it was written.
     pub path: Option<PathBuf>,
+    /// Further programs of the run that most likely met the same bug.
+    pub again: u64,
 }
 
 impl Finding {
@@ -121,20 +212,17 @@ pub struct Shown<'f> {
     pub of: usize,
     /// The run's seed.
     pub seed: u64,
-    /// Which finding of the run.
-    pub number: usize,
+    /// Findings before it that have the same name.
+    pub twins: usize,
 }
 
 /// Writes a finding.
 pub fn write(stage: &Stage<'_>, shown: &Shown<'_>) -> Finding {
     let oracle = shown.bucket.oracle;
-    let id = slug(&format!(
-        "{} {} {} {}",
-        oracle.name(),
-        shown.bucket.endpoint,
-        shown.bucket.parameter,
-        shown.bucket.operator
-    ));
+    let mut id = shown.bucket.slug();
+    if shown.twins > 0 {
+        id = format!("{id}-{}", shown.twins + 1);
+    }
     let mut out = String::new();
     let stability = if shown.hits == shown.of {
         "stable".to_owned()
@@ -210,6 +298,7 @@ pub fn write(stage: &Stage<'_>, shown: &Shown<'_>) -> Finding {
         programs: 0,
         text,
         path: None,
+        again: 0,
     }
 }
 
@@ -258,6 +347,12 @@ fn curl_lines(world: &World, shown: &Shown<'_>) -> Vec<String> {
                 .exchange(&seen.recorded(), Role::Deviation, "", "as")
                 .curl;
             let line = clean(&line);
+            if line.is_empty() {
+                // Too much for a command line.
+                let request = &seen.request;
+                let sent = request.url.len() + request.body.len();
+                return format!("a {} of {sent} bytes: see the steps", request.method);
+            }
             if line.chars().count() > 600 {
                 let head: String = line.chars().take(600).collect();
                 format!("{head} … ({} characters)", line.chars().count())
@@ -332,18 +427,59 @@ mod tests {
         }
     }
 
+    fn candidate(oracle: Oracle, note: &str) -> Candidate {
+        Candidate {
+            oracle,
+            at: 0,
+            note: note.into(),
+        }
+    }
+
+    /// A token request with another value for this parameter.
+    fn deviating(parameter: &str, name: &str) -> Operation {
+        let mut operation = Operation::plain(Kind::Refresh);
+        operation
+            .deviations
+            .push(crate::fuzz::operation::Deviation {
+                operator: "some".into(),
+                parameter: parameter.into(),
+                equivalent: false,
+                edits: vec![Edit::With(name.into(), vec![Text::plain("x")])],
+            });
+        operation
+    }
+
+    #[test]
+    fn one_cause_is_one_finding_where_the_answer_tells_it_and_one_a_parameter_where_not() {
+        let of = |candidate: &Candidate, operation: &Operation| {
+            Bucket::of("token", candidate, operation)
+        };
+        let (scope, code) = (deviating("scope", "scope"), deviating("code", "code"));
+        let shape = candidate(Oracle::ErrorShape, "400 without a JSON object");
+        let other = candidate(Oracle::ErrorShape, "400 without the member error");
+        assert!(of(&shape, &scope).holds("token", &shape, &code));
+        assert!(!of(&shape, &scope).holds("token", &other, &scope));
+        assert!(!of(&shape, &scope).holds("revocation", &shape, &scope));
+        let crash = candidate(Oracle::Crash, "answered 500");
+        assert!(of(&crash, &scope).holds("token", &crash, &scope));
+        assert!(!of(&crash, &scope).holds("token", &crash, &code));
+        // A header is the same place whichever operator sets it.
+        let header = deviating("request", "@header.Content-Type");
+        let typed = deviating("request", "@content-type");
+        assert!(of(&crash, &header).holds("token", &crash, &typed));
+        assert_eq!(of(&crash, &typed).parameter, "header.Content-Type");
+    }
+
     #[test]
     fn a_bucket_names_oracle_endpoint_parameter_and_operator() {
         let mut operation = Operation::plain(Kind::Refresh);
         operation.copies = 8;
-        let bucket = Bucket::of(Oracle::Double, &operation);
+        let double = candidate(Oracle::Double, "3 of 8 copies gave tokens that work");
+        let bucket = Bucket::of("token", &double, &operation);
         assert_eq!(
-            (bucket.endpoint.as_str(), bucket.operator.as_str()),
-            ("token", "race")
+            (bucket.operator.as_str(), bucket.effect.as_str()),
+            ("race", "race")
         );
-        assert_eq!(
-            slug("grant.double token request race"),
-            "grant-double-token-request-race"
-        );
+        assert_eq!(bucket.slug(), "grant-double-token-request-race");
     }
 }

@@ -5,7 +5,6 @@ pub mod drive;
 pub mod finding;
 pub mod model;
 pub mod mutation;
-pub mod novelty;
 pub mod operation;
 pub mod oracle;
 pub mod place;

@@ -229,7 +229,17 @@ table! {
             let times = m.draw.among(&[6, 30, 200, 1500]);
             m.appended(Text(vec![Piece::Text("a".into()), Piece::Repeat("[a]".into(), times), Piece::Text("=1".into())]))
         };
-        "heavy-form" [REQUEST] "A bracketed parameter that keeps some parsers busy.", |m| { let text = m.draw.pick(words::HEAVY_FORMS); m.appended(Text::plain(text)) };
+        "heavy-form" [PARAMETERS] "The parameter in brackets that keep some parsers busy, and only so.", |m| {
+            let text = m.draw.pick(words::HEAVY_FORMS).replace("{}", m.place.name);
+            let mut edits = vec![Edit::Without(m.name())];
+            edits.extend(m.appended(Text::plain(text)));
+            edits
+        };
+        "heavy-name" [REQUEST] "The same with a name nobody knows.", |m| {
+            let name = m.draw.pick(&["a", "", "__proto__", "constructor"]);
+            let text = m.draw.pick(words::HEAVY_FORMS).replace("{}", name);
+            m.appended(Text::plain(text))
+        };
         "separators" [REQUEST] "Separators without parameters between them.", |m| { let text = m.draw.pick(&["&&&&", "=", "&=&=", "=x", "&&a&&", "?", "#", "&amp;a=1", "%26a=1"]); m.appended(Text::plain(text)) };
         "reserved-name" [REQUEST] "A name with a meaning of its own in the server's language.", |m| {
             let name = m.draw.pick(&["__proto__", "constructor", "prototype", "toString", "hasOwnProperty", "__class__", "_method", "self", "class", "$where", "utf8", "_charset_"]);

@@ -204,7 +204,9 @@ impl Judge<'_> {
                 with_code,
             } => {
                 let read = wire::location::read(location.as_bytes(), None);
-                if read.browser.is_some() {
+                // A server that believes a header about its own name sends the browser to its own pages there.
+                let poisoned = replies::named_by_header(done);
+                if read.browser.is_some() && !poisoned {
                     let what = if *with_code {
                         "with a code"
                     } else {
@@ -272,7 +274,11 @@ impl Judge<'_> {
 
     /// What lives after an operation.
     fn afterwards(&self, operation: &Operation, done: &Done, out: &mut dyn FnMut(Oracle, String)) {
-        if done.winners.len() > 1 && done.works == Some(true) {
+        let lag = !self.world.target.policy.revocation_lag.is_zero();
+        let grace = !self.world.target.policy.replay_grace.is_zero();
+        // Of a refresh token that may be used again, several copies may succeed at once.
+        let once = done.kind != Kind::Refresh || (self.policy.rotation && !grace);
+        if done.winners.len() > 1 && done.works == Some(true) && once {
             out(
                 Oracle::Double,
                 format!(
@@ -282,8 +288,6 @@ impl Judge<'_> {
                 ),
             );
         }
-        let lag = !self.world.target.policy.revocation_lag.is_zero();
-        let grace = !self.world.target.policy.replay_grace.is_zero();
         let odd = done
             .decisive()
             .is_none_or(|seen| Facts::of(&seen.request).odd);
@@ -294,7 +298,7 @@ impl Judge<'_> {
                     "the code was redeemed, and redeemed again".into(),
                 );
             }
-            (Kind::Refresh, Credential::Live, Some(true)) if self.policy.rotation && !grace => {
+            (Kind::Refresh, Credential::Live, Some(true)) if once => {
                 out(
                     Oracle::Double,
                     "the refresh token was rotated, and used again".into(),

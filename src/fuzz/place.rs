@@ -79,17 +79,13 @@ pub fn places(kind: Kind, json: bool, secret: bool, resource: bool) -> Vec<Place
             place("token_type_hint", Role::Choice),
         ],
         Kind::Call => vec![place("token", Role::Bearer)],
-        Kind::Register => [
-            "redirect_uris",
-            "client_name",
-            "grant_types",
-            "response_types",
-            "token_endpoint_auth_method",
-            "scope",
-        ]
-        .into_iter()
-        .map(|name| place(name, Role::Member))
-        .collect(),
+        Kind::Register => kind
+            .verb()
+            .sends()
+            .iter()
+            .copied()
+            .map(|name| place(name, Role::Member))
+            .collect(),
         Kind::Discover => Vec::new(),
         Kind::Direct => vec![
             place("grant_type", Role::Choice),

@@ -11,7 +11,7 @@ mod values;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use url::Url;
 
@@ -39,6 +39,16 @@ pub struct Stage<'w> {
     pub waiting: Vec<String>,
     /// The introspection client.
     pub introspector: Option<Client>,
+}
+
+impl Stage<'_> {
+    /// The endpoint an operation goes to, for buckets and messages: one that is two at once is the token endpoint.
+    pub fn endpoint(&self, kind: Kind) -> &'static str {
+        let endpoints = &self.world.endpoints;
+        let shared = kind == Kind::Revoke && endpoints.revocation == endpoints.token;
+        let kind = if shared { Kind::Exchange } else { kind };
+        kind.endpoint()
+    }
 }
 
 /// One sender with its connections and a browser in which the user has logged in.
@@ -125,6 +135,8 @@ pub struct Trace {
     pub setup: Vec<Seen>,
     /// Codes, verifiers and tokens that were in use, to be masked wherever they stand.
     pub secrets: Vec<String>,
+    /// When it was begun.
+    pub began: Option<Instant>,
 }
 
 impl Trace {
@@ -183,6 +195,7 @@ impl<'p, 'w> Player<'p, 'w> {
 
     /// Plays it to its end.
     pub async fn play(mut self, program: &Program) -> Trace {
+        self.trace.began = Some(Instant::now());
         for (at, operation) in program.operations.iter().enumerate() {
             let done = match operation.kind {
                 Kind::Authorize => self.authorize_as(operation).await,

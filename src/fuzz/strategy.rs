@@ -15,8 +15,8 @@ use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 use super::dictionary::Dictionary;
 use super::mutation::{Maker, TABLE};
-use super::operation::{Credential, Deviation, Edit, Kind, Operation, Person, Program};
-use super::place::{self, Place};
+use super::operation::{Credential, Deviation, Edit, Kind, Operation, Person, Program, Text};
+use super::place::{self, Place, Role};
 use super::shrink::ProgramTree;
 
 /// Chance, by proptest's generator.
@@ -144,7 +144,7 @@ pub struct Grammar {
 }
 
 /// Draws for a payload that was not dealt before.
-const REDRAWS: usize = 12;
+const REDRAWS: usize = 24;
 /// Payloads remembered.
 const MOST_DEALT: usize = 200_000;
 
@@ -158,8 +158,21 @@ fn cheap(kind: Kind) -> bool {
 
 /// Cheap operations of one program.
 const BUNDLE: usize = 5;
+
+/// The authorization request is posted, as the operator `by-post` has it.
+fn posted() -> Deviation {
+    Deviation {
+        operator: "by-post".into(),
+        parameter: "request".into(),
+        equivalent: false,
+        edits: vec![Edit::With("@method".into(), vec![Text::plain("POST")])],
+    }
+}
+
+/// The most copies of a card whose payloads come at every parameter.
+const MOST_COPIES: usize = 20;
 /// Draws by which the payloads of a card are counted.
-const SAMPLE: usize = 40;
+const SAMPLE: usize = 80;
 /// The most operations of a program.
 const LONGEST: usize = 8;
 
@@ -223,8 +236,8 @@ impl Grammar {
         Some(self.deck.remove(at))
     }
 
-    /// More copies of the cards with many payloads: all of them where a try costs one request, fewer where a
-    /// login comes before it.
+    /// More copies of the cards with many payloads: all of them where a try costs one request, or where the place is
+    /// the request, of which there is one; fewer where the same payloads come at every parameter, each after a login.
     fn extras(&mut self) -> Vec<Card> {
         let chance = std::mem::replace(&mut self.draw, Draw::new(SAMPLE as u64));
         let mut extra = Vec::new();
@@ -233,10 +246,11 @@ impl Grammar {
             let payloads: HashSet<Vec<Edit>> = (0..SAMPLE)
                 .map(|_| self.deviation(place, operator, client).edits)
                 .collect();
-            let copies = if cheap(kind) {
+            let all = cheap(kind) || place.role == Role::Request;
+            let copies = if all {
                 payloads.len()
             } else {
-                payloads.len().isqrt()
+                payloads.len().div_ceil(2).min(MOST_COPIES)
             };
             extra.extend((1..copies).map(|_| card));
         }
@@ -292,6 +306,10 @@ impl Grammar {
         }
         let deviation = self.unseen(place, operator, client);
         operation.deviations.push(deviation);
+        // Some servers read a posted authorization request by other code.
+        if kind == Kind::Authorize && self.draw.one_in(5) {
+            operation.deviations.push(posted());
+        }
         // What one deviation does is seen best alone: others may make the request fail before it counts.
         let more = match self.draw.below(16) {
             0 | 1 => 1,
@@ -427,66 +445,6 @@ impl Grammar {
             .filter_map(|_| kinds.get(self.draw.below(kinds.len())).copied())
             .map(Operation::plain)
             .collect()
-    }
-
-    /// A program near one that led to something new: another deviation at the same operation, or the
-    /// payload drawn anew.
-    pub fn near(&mut self, parent: &Program) -> Program {
-        let mut program = parent.clone();
-        let deviating: Vec<usize> = program
-            .operations
-            .iter()
-            .enumerate()
-            .filter(|(_, operation)| !operation.deviations.is_empty())
-            .map(|(at, _)| at)
-            .collect();
-        let Some(at) = deviating.get(self.draw.below(deviating.len())).copied() else {
-            return self.fresh();
-        };
-        let Some(mut operation) = program.operations.get(at).cloned() else {
-            return self.fresh();
-        };
-        match self.draw.below(8) {
-            0 => {
-                // The same operators, other payloads.
-                for deviation in &mut operation.deviations {
-                    let places = self.abilities.places(operation.kind, operation.client);
-                    let place = places
-                        .into_iter()
-                        .find(|place| place.name == deviation.parameter);
-                    let found = place.and_then(|place| {
-                        let at = TABLE.iter().position(|operator| {
-                            operator.name == deviation.operator && operator.fits(place)
-                        })?;
-                        Some((place, at))
-                    });
-                    if let Some((place, operator)) = found {
-                        *deviation = self.deviation(place, operator, operation.client);
-                    }
-                }
-            }
-            1 if matches!(operation.kind, Kind::Exchange | Kind::Refresh) => {
-                operation.copies = self.draw.among(&[2, 3, 8]);
-            }
-            2 => operation.credential = self.draw.among(&[Credential::Spent, Credential::Foreign]),
-            _ => {
-                if operation.deviations.len() >= 3 {
-                    operation.deviations.remove(0);
-                }
-                if let Some(deviation) = self.another(&operation) {
-                    operation.deviations.push(deviation);
-                }
-            }
-        }
-        if let Some(slot) = program.operations.get_mut(at) {
-            *slot = operation;
-        }
-        program
-    }
-
-    /// One of so many, by this grammar's chance.
-    pub fn below(&mut self, limit: usize) -> usize {
-        self.draw.below(limit)
     }
 }
 

@@ -339,6 +339,12 @@ pub const TOKEN_OPTIONAL: &[(&str, &str)] = &[
     ("callback", "x"),
 ];
 
+/// Whether a parameter or member has a meaning somewhere, so that its name tells one finding from another.
+pub fn is_known(name: &str) -> bool {
+    let mut optional = OPTIONAL.iter().chain(TOKEN_OPTIONAL);
+    optional.any(|(known, _)| *known == name) || MEMBERS.contains(&name)
+}
+
 /// Content types, from merely unusual to broken.
 pub const CONTENT_TYPES: &[&str] = &[
     "",
@@ -567,19 +573,17 @@ pub const MEMBERS: &[&str] = &[
     "x",
 ];
 
-/// Names that make parsers of bracketed parameters work hard: the whole text after the first `&`.
+/// Bracketed parameters that make some parsers work hard, or that become other objects than they look: `{}` is the
+/// name. The lengths keep a server busy for seconds, so that a hang is one, and not for minutes.
 pub const HEAVY_FORMS: &[&str] = &[
-    "grant_type[__proto__]=b&grant_type[__proto__]&grant_type[length]=8000000",
-    "grant_type[__proto__]=b&grant_type[__proto__]&grant_type[length]=20000000",
-    "a[__proto__]=b&a[__proto__]&a[length]=20000000",
-    "a[length]=20000000&a[]=1",
-    "a[999999999]=x",
-    "a[constructor][prototype][x]=1",
-    "__proto__[x]=1",
-    "constructor.prototype.x=1",
-    "a[b]=1&a=2&a[c]=3",
-    "a[]=1&a[b]=2",
-    "a[[]=1",
-    "[]=1",
-    "a[%5d]=1",
+    "{}[__proto__]=b&{}[__proto__]&{}[length]=30000000",
+    "{}[__proto__]=&{}[length]=30000000",
+    "{}[length]=30000000&{}[]=1",
+    "{}[999999999]=x",
+    "{}[constructor][prototype][x]=1",
+    "{}[b]=1&{}=2&{}[c]=3",
+    "{}[]=1&{}[b]=2",
+    "{}[[]=1",
+    "{}[%5d]=1",
+    "{}[toString]=1",
 ];

@@ -59,21 +59,22 @@ pub fn finding_file(data: &[u8]) {
         waiting: Vec::new(),
         introspector: None,
     };
+    let candidate = Candidate {
+        oracle,
+        at: count - 1,
+        note: note.to_owned(),
+    };
     let finding = write(
         &stage,
         &Shown {
-            bucket: Bucket::of(oracle, last),
+            bucket: Bucket::of(last.kind.endpoint(), &candidate, last),
             program: &program,
-            candidate: &Candidate {
-                oracle,
-                at: count - 1,
-                note: note.to_owned(),
-            },
+            candidate: &candidate,
             trace: &Trace::default(),
             hits: 3,
             of: 3,
             seed: 0,
-            number: 1,
+            twins: 0,
         },
     );
     let written = planted::finding_file(finding.text);

@@ -283,7 +283,7 @@ impl Lint<'_> {
     }
 
     fn something_to_leave_out(&self, step: &ReadStep, name: &At<String>) {
-        let sent = sent_by_itself(step.step.verb);
+        let sent = step.step.verb.sends();
         let of_document =
             step.step.verb == Verb::Register && step.step.at.is_some() && name.value == "client_id";
         let given = step.given.iter().any(|given| given.value == name.value);
@@ -423,64 +423,6 @@ pub(super) fn find<'s>(steps: &'s [ReadStep], name: &str) -> Option<&'s ReadStep
     steps
         .iter()
         .find(|step| step.step.name.as_deref() == Some(name))
-}
-
-/// The parameters a correct request carries by itself.
-fn sent_by_itself(verb: Verb) -> &'static [&'static str] {
-    match verb {
-        Verb::Push => &[
-            "response_type",
-            "client_id",
-            "client_secret",
-            "redirect_uri",
-            "state",
-            "scope",
-            "code_challenge",
-            "code_challenge_method",
-            "resource",
-            "authorization_details",
-        ],
-        Verb::Authorize | Verb::Grant => &[
-            "response_type",
-            "client_id",
-            "redirect_uri",
-            "state",
-            "scope",
-            "code_challenge",
-            "code_challenge_method",
-            "resource",
-            "authorization_details",
-        ],
-        Verb::Exchange => &[
-            "grant_type",
-            "code",
-            "redirect_uri",
-            "client_id",
-            "code_verifier",
-            "resource",
-            "client_secret",
-        ],
-        Verb::Refresh => &["grant_type", "refresh_token", "client_id", "client_secret"],
-        Verb::Register => &[
-            "redirect_uris",
-            "client_name",
-            "grant_types",
-            "response_types",
-            "token_endpoint_auth_method",
-            "scope",
-        ],
-        Verb::Revoke => &["token", "client_id", "client_secret"],
-        Verb::Introspect | Verb::Call => &["token"],
-        Verb::Device => &[
-            "client_id",
-            "scope",
-            "client_secret",
-            "user_code",
-            "grant_type",
-            "device_code",
-        ],
-        Verb::Discover | Verb::Http => &[],
-    }
 }
 
 /// The name of a shared table, when `each` names one.

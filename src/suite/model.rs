@@ -189,6 +189,64 @@ impl Verb {
         }
     }
 
+    /// The parameters, or members, that a correct request carries by itself, so that they can be left out.
+    pub fn sends(self) -> &'static [&'static str] {
+        match self {
+            Verb::Push => &[
+                "response_type",
+                "client_id",
+                "client_secret",
+                "redirect_uri",
+                "state",
+                "scope",
+                "code_challenge",
+                "code_challenge_method",
+                "resource",
+                "authorization_details",
+            ],
+            Verb::Authorize | Verb::Grant => &[
+                "response_type",
+                "client_id",
+                "redirect_uri",
+                "state",
+                "scope",
+                "code_challenge",
+                "code_challenge_method",
+                "resource",
+                "authorization_details",
+            ],
+            Verb::Exchange => &[
+                "grant_type",
+                "code",
+                "redirect_uri",
+                "client_id",
+                "code_verifier",
+                "resource",
+                "client_secret",
+            ],
+            Verb::Refresh => &["grant_type", "refresh_token", "client_id", "client_secret"],
+            Verb::Register => &[
+                "redirect_uris",
+                "client_name",
+                "grant_types",
+                "response_types",
+                "token_endpoint_auth_method",
+                "scope",
+            ],
+            Verb::Revoke => &["token", "client_id", "client_secret"],
+            Verb::Introspect | Verb::Call => &["token"],
+            Verb::Device => &[
+                "client_id",
+                "scope",
+                "client_secret",
+                "user_code",
+                "grant_type",
+                "device_code",
+            ],
+            Verb::Discover | Verb::Http => &[],
+        }
+    }
+
     /// Fields that a later step may name as `$step.field`.
     pub fn outputs(self) -> &'static [&'static str] {
         const TOKENS: &[&str] = &[

@@ -138,10 +138,7 @@ async fn the_clean_server_gives_no_finding() {
     .await;
     clean.stop().await;
     assert!(report.findings.is_empty(), "{:#?}", report.findings);
-    assert!(
-        report.programs >= 400 && report.signatures > 50,
-        "{report:?}"
-    );
+    assert!(report.programs >= 400, "{report:?}");
 }
 
 /// A run of so many programs: the digest of the programs after every few batches, at the end, and the findings.

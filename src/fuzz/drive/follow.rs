@@ -14,11 +14,11 @@ const REPEATS_SLOW: usize = 2;
 /// Smaller programs that show a hang, after which it is small enough: each costs seconds.
 const SMALLER_SLOW: usize = 3;
 
-/// Findings followed up for one oracle, endpoint and parameter.
-const SAME_PARAMETER: usize = 2;
-
-/// Findings followed up for one oracle and endpoint.
+/// Findings for one oracle and endpoint.
 const SAME_ENDPOINT: usize = 8;
+
+/// Candidates of one oracle, endpoint and effect that are repeated in vain before no more are.
+const IN_VAIN: usize = 8;
 
 /// The smallest program so far that shows a candidate.
 pub(super) struct Small {
@@ -39,11 +39,21 @@ impl<'s> Session<'s> {
         let Some(operation) = program.operations.get(candidate.at) else {
             return Ok(());
         };
-        if self.known(candidate.oracle, operation) {
+        if self.known(candidate, operation) {
             self.report.duplicates += 1;
             return Ok(());
         }
         let kind = operation.kind;
+        let bucket = Bucket::of(self.stage.endpoint(kind), candidate, operation);
+        let vain = (bucket.oracle, bucket.endpoint, bucket.effect.clone());
+        if self
+            .in_vain
+            .get(&vain)
+            .is_some_and(|count| *count >= IN_VAIN)
+        {
+            *self.report.unconfirmed.entry(candidate.oracle).or_default() += 1;
+            return Ok(());
+        }
         let slow = matches!(candidate.oracle, Oracle::Hang | Oracle::Dead);
         let repeats = if slow { REPEATS_SLOW } else { REPEATS };
         // What was lost in a batch was played by itself before it was judged.
@@ -53,10 +63,7 @@ impl<'s> Session<'s> {
         for _ in before..repeats {
             self.recovered(program, &last).await?;
             let again = self.alone(program).await;
-            if self
-                .shows(program, &again, candidate.oracle, kind)
-                .is_some()
-            {
+            if self.shows(program, &again, candidate, kind).is_some() {
                 hits += 1;
                 last = again;
             } else if slow {
@@ -65,7 +72,8 @@ impl<'s> Session<'s> {
             }
         }
         if hits == 0 {
-            self.report.unconfirmed += 1;
+            *self.report.unconfirmed.entry(candidate.oracle).or_default() += 1;
+            *self.in_vain.entry(vain).or_default() += 1;
             return Ok(());
         }
         let chances = if hits < repeats { 3 } else { 1 };
@@ -82,7 +90,7 @@ impl<'s> Session<'s> {
             tries,
         } = smallest;
         let candidate = self
-            .shows(&smallest, &shown, candidate.oracle, kind)
+            .shows(&smallest, &shown, candidate, kind)
             .unwrap_or_else(|| candidate.clone());
         self.recovered(&smallest, &shown).await?;
         self.record(smallest, &candidate, &shown, (hits, repeats), tries);
@@ -90,38 +98,33 @@ impl<'s> Session<'s> {
         Ok(())
     }
 
-    /// Whether enough findings like this one have been followed up.
-    pub(super) fn known(&self, oracle: Oracle, operation: &Operation) -> bool {
-        let endpoint = operation.kind.endpoint().to_owned();
-        let count = |parameter: &str| {
-            self.counts
-                .get(&(oracle, endpoint.clone(), parameter.to_owned()))
-                .copied()
-                .unwrap_or(0)
-        };
-        if count("") >= SAME_ENDPOINT {
-            return true;
+    /// Whether this was found before, or so much like it that no more of it is wanted.
+    pub(super) fn known(&mut self, candidate: &Candidate, operation: &Operation) -> bool {
+        let endpoint = self.stage.endpoint(operation.kind);
+        let mut like = 0;
+        for bucket in &self.state.buckets {
+            if bucket.holds(endpoint, candidate, operation) {
+                let mut findings = self.report.findings.iter_mut();
+                if let Some(found) = findings.find(|found| found.bucket == *bucket) {
+                    found.again += 1;
+                }
+                return true;
+            }
+            like += usize::from(bucket.oracle == candidate.oracle && bucket.endpoint == endpoint);
         }
-        operation.deviations.iter().any(|deviation| {
-            let bucket = |known: &Bucket| {
-                known.oracle == oracle
-                    && known.endpoint == endpoint
-                    && known.parameter == deviation.parameter
-                    && known.operator == deviation.operator
-            };
-            self.state.buckets.iter().any(bucket) || count(&deviation.parameter) >= SAME_PARAMETER
-        })
+        like >= SAME_ENDPOINT
     }
 
     pub(super) fn shows(
         &self,
         program: &Program,
         trace: &Trace,
-        oracle: Oracle,
+        like: &Candidate,
         kind: Kind,
     ) -> Option<Candidate> {
         self.judge(program, trace).into_iter().find(|one| {
-            one.oracle == oracle
+            one.oracle == like.oracle
+                && finding::effect(one) == finding::effect(like)
                 && program
                     .operations
                     .get(one.at)
@@ -156,7 +159,7 @@ impl<'s> Session<'s> {
                 operations: accused.into_iter().collect(),
             };
             smaller += usize::from(
-                self.smaller(smallest, program, oracle, kind, chances)
+                self.smaller(smallest, program, first, kind, chances)
                     .await?,
             );
         }
@@ -164,7 +167,7 @@ impl<'s> Session<'s> {
         while smallest.tries < budget && smaller < steps && tree.simplify() {
             let program = tree.current();
             if self
-                .smaller(smallest, program, oracle, kind, chances)
+                .smaller(smallest, program, first, kind, chances)
                 .await?
             {
                 smaller += 1;
@@ -180,7 +183,7 @@ impl<'s> Session<'s> {
         &mut self,
         smallest: &mut Small,
         program: Program,
-        oracle: Oracle,
+        like: &Candidate,
         kind: Kind,
         chances: usize,
     ) -> Result<bool, String> {
@@ -191,7 +194,7 @@ impl<'s> Session<'s> {
             if trace.disturbed() {
                 self.recovered(&program, &trace).await?;
             }
-            if self.shows(&program, &trace, oracle, kind).is_some() {
+            if self.shows(&program, &trace, like, kind).is_some() {
                 smallest.program = program;
                 smallest.trace = trace;
                 return Ok(true);
@@ -211,20 +214,15 @@ impl<'s> Session<'s> {
         let Some(operation) = program.operations.get(candidate.at) else {
             return;
         };
-        let bucket = Bucket::of(candidate.oracle, operation);
-        let endpoint = operation.kind.endpoint().to_owned();
-        for parameter in operation
-            .deviations
+        let bucket = Bucket::of(self.stage.endpoint(operation.kind), candidate, operation);
+        let buckets = &self.state.buckets;
+        let like = |known: &&Bucket| known.slug() == bucket.slug();
+        let twins = buckets.iter().filter(like).count();
+        let endpoint = bucket.endpoint.as_str();
+        if buckets
             .iter()
-            .map(|deviation| deviation.parameter.clone())
-            .chain([String::new()])
+            .any(|known| known.holds(endpoint, candidate, operation))
         {
-            *self
-                .counts
-                .entry((candidate.oracle, endpoint.clone(), parameter))
-                .or_default() += 1;
-        }
-        if self.state.buckets.contains(&bucket) {
             self.report.duplicates += 1;
             return;
         }
@@ -239,7 +237,7 @@ impl<'s> Session<'s> {
                 hits: shown.0,
                 of: shown.1,
                 seed: self.options.seed,
-                number: self.report.findings.len() + 1,
+                twins,
             },
         );
         found.after = self.clock.elapsed();

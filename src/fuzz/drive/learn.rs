@@ -219,6 +219,12 @@ impl<'s> Session<'s> {
             let done = trace.done.first();
             self.policy.rotation = done.is_some_and(|done| done.answer.is_refusal());
             self.policy.refresh_replay = done.is_some_and(|done| done.alive == Some(false));
+            if self.policy.rotation {
+                for kind in [Kind::Refresh, Kind::Introspect] {
+                    let key = Policy::key(kind, super::super::model::SPENT);
+                    self.policy.enforced.push(key);
+                }
+            }
         }
         if kinds.contains(&Kind::Revoke) {
             let trace = self.alone(&presented(Kind::Revoke, Credential::Live)).await;

@@ -237,40 +237,10 @@ pub(super) fn needs_own(operation: &Operation, names: &[&str]) -> bool {
 
 /// Whether a correct step of this kind sends the parameter by itself, so that it can be left out.
 pub(super) fn sent(operation: &Operation, name: &str) -> bool {
+    // An `http` step sends what it is given.
     let names: &[&str] = match operation.kind {
-        Kind::Authorize => &[
-            "response_type",
-            "client_id",
-            "redirect_uri",
-            "state",
-            "scope",
-            "code_challenge",
-            "code_challenge_method",
-            "resource",
-            "authorization_details",
-        ],
-        Kind::Exchange => &[
-            "grant_type",
-            "code",
-            "redirect_uri",
-            "client_id",
-            "code_verifier",
-            "resource",
-            "client_secret",
-        ],
-        Kind::Refresh => &["grant_type", "refresh_token", "client_id", "client_secret"],
-        Kind::Revoke => &["token", "client_id", "client_secret"],
-        Kind::Introspect | Kind::Call => &["token"],
-        Kind::Register => &[
-            "redirect_uris",
-            "client_name",
-            "grant_types",
-            "response_types",
-            "token_endpoint_auth_method",
-            "scope",
-        ],
-        Kind::Discover => &[],
         Kind::Direct => &["grant_type", "client_id", "client_secret"],
+        kind => kind.verb().sends(),
     };
     name.starts_with('@') || names.contains(&name)
 }

@@ -18,6 +18,10 @@ impl Judge<'_> {
         match &seen.reply {
             Err(Lost::Slow) => out(Oracle::Hang, "no answer in time".into()),
             Err(Lost::Closed) if fair => out(Oracle::Closed, Lost::Closed.words()),
+            // More than we read may be a long answer to a long request.
+            Err(Lost::Malformed(
+                wire::http1::Error::HeadTooLong | wire::http1::Error::BodyTooLong,
+            )) => {}
             Err(Lost::Malformed(error)) => out(
                 Oracle::Injection,
                 format!("not an HTTP/1.1 answer: {error}"),
@@ -60,14 +64,7 @@ impl Judge<'_> {
         if !quiet && let Some(mark) = leak(&reply.body) {
             out(Oracle::Leak, format!("the answer has “{mark}”"));
         }
-        // What the request says in its URL or body may come back, as `state` does; headers may not.
-        let by_header = done.decisive().is_some_and(|seen| {
-            let request = &seen.request;
-            let header = |(_, value): &(String, String)| value.contains(ATTACKER);
-            request.headers.iter().any(header)
-                && !request.url.contains(ATTACKER)
-                && !contains(&request.body, ATTACKER.as_bytes())
-        });
+        let by_header = named_by_header(done);
         if by_header
             && matches!(done.kind, Kind::Discover | Kind::Call)
             && reply.is_success()
@@ -210,6 +207,18 @@ impl Judge<'_> {
             out(Oracle::Type, "a member comes twice".into());
         }
     }
+}
+
+/// Whether a header of the request, and nothing else in it, names the attacker's host. What the request says in its URL
+/// or body may come back, as `state` does; headers may not.
+pub(super) fn named_by_header(done: &Done) -> bool {
+    done.decisive().is_some_and(|seen| {
+        let request = &seen.request;
+        let header = |(_, value): &(String, String)| value.contains(ATTACKER);
+        request.headers.iter().any(header)
+            && !request.url.contains(ATTACKER)
+            && !contains(&request.body, ATTACKER.as_bytes())
+    })
 }
 
 /// RFC 6749 §5.2. An empty body without a type comes from the HTTP layer, which knows no OAuth.

@@ -15,8 +15,12 @@ impl<'p, 'w> Player<'p, 'w> {
         } else {
             me
         };
-        let at = self.live_grant(owner, operation.resource, false).await?;
+        let renewable = operation.kind == Kind::Refresh;
+        let at = self
+            .live_grant(owner, operation.resource, renewable)
+            .await?;
         if operation.credential == Credential::Spent {
+            // Used once, correctly, so that the one before is spent.
             self.renew(at).await?;
         }
         let grant = self.grants.get(at).ok_or("no grant")?;
@@ -90,7 +94,7 @@ impl<'p, 'w> Player<'p, 'w> {
             .ok_or("no introspection client")?;
         let mut violations = model::about_token(&Facts::of(&request), &token, caller);
         if operation.credential == Credential::Spent {
-            violations.hard.push("spent refresh token");
+            violations.soft.push(model::SPENT);
         }
         let mut done = self.plain(Kind::Introspect, request).await;
         done.violations = violations;

@@ -214,22 +214,12 @@ impl<'p, 'w> Player<'p, 'w> {
 
     pub(super) async fn refresh(&mut self, operation: &Operation) -> Result<Done, String> {
         let me = operation.client;
-        let owner = if operation.credential == Credential::Foreign {
-            self.other(me)
-        } else {
-            me
-        };
-        let at = self.live_grant(owner, operation.resource, true).await?;
-        if operation.credential == Credential::Spent {
-            // Used once, correctly, so that the one before is spent.
-            self.renew(at).await?;
-        }
+        let foreign = operation.credential == Credential::Foreign && self.other(me) != me;
+        let (at, token) = self.presented(operation, true).await?;
         let grant = self.grants.get(at).cloned().ok_or("no grant")?;
-        let token = match operation.credential {
-            Credential::Spent => grant.old.last().cloned().unwrap_or_default(),
-            Credential::Kind => grant.access.clone(),
-            _ => grant.refresh.clone().ok_or("no refresh token")?,
-        };
+        if grant.refresh.is_none() {
+            return Err("no refresh token".into());
+        }
         if operation.credential == Credential::Spent && Some(&token) == grant.refresh.as_ref() {
             return Err("refresh tokens are not rotated".into());
         }
@@ -243,8 +233,8 @@ impl<'p, 'w> Player<'p, 'w> {
             model::renewal(&Facts::of(&request), &token, resource.as_deref(), client);
         match operation.credential {
             Credential::Live => {}
-            Credential::Spent => violations.hard.push("spent refresh token"),
-            Credential::Foreign if owner != me => {
+            Credential::Spent => violations.soft.push(model::SPENT),
+            Credential::Foreign if foreign => {
                 violations.hard.push("another client's refresh token")
             }
             Credential::Foreign => {}
