@@ -1,10 +1,13 @@
 //! When the correct flow works no more: waiting for it, and who did it.
 
 use super::*;
+use crate::fuzz::connection::Lost;
 use crate::fuzz::play::Done;
 
 /// How long a server may take to come back.
 const RECOVERY: Duration = Duration::from_secs(20);
+/// The same while it takes connections and answers nothing: it is busy with what it was sent.
+const BUSY: Duration = Duration::from_secs(120);
 /// Operations named when it cannot be known which one it was.
 const SUSPECTS: usize = 8;
 
@@ -26,7 +29,14 @@ impl<'s> Session<'s> {
             {
                 return true;
             }
-            if since.elapsed() > RECOVERY {
+            let done = probe.done.iter().flat_map(|done| &done.seen);
+            let slow = |seen: &Seen| matches!(seen.reply, Err(Lost::Slow));
+            let limit = if done.chain(&probe.setup).any(slow) {
+                BUSY
+            } else {
+                RECOVERY
+            };
+            if since.elapsed() > limit {
                 return false;
             }
             tokio::time::sleep(Duration::from_millis(250)).await;
