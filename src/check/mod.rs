@@ -25,6 +25,7 @@ mod pages;
 mod pushed;
 mod quality;
 mod race;
+mod reach;
 mod registration;
 mod resource;
 mod rights;
@@ -135,10 +136,11 @@ enum Look {
 struct Check(&'static str, Look);
 
 /// The tables of all concerns.
-const TABLES: [&[Check]; 27] = [
+const TABLES: [&[Check]; 28] = [
     matrix::CHECKS,
     rotation::CHECKS,
     race::CHECKS,
+    reach::CHECKS,
     metadata::CHECKS,
     issuer::CHECKS,
     jwks::CHECKS,

@@ -9,6 +9,7 @@ use crate::suite::model::Verb;
 pub(super) const CHECKS: &[Check] = &[
     Check("scope-reported", Look::At(scope_reported)),
     Check("scope-within-grant", Look::At(scope_within_grant)),
+    Check("scope-partly-granted", Look::At(scope_partly_granted)),
     Check("scope-as-requested", Look::At(scope_as_requested)),
     Check("made-up-scope-not-granted", Look::At(made_up_scope)),
 ];
@@ -78,6 +79,36 @@ fn scope_reported(view: &View<'_>) -> Result<Finding, Finding> {
             quote(requested)
         ))),
     }
+}
+
+fn scope_partly_granted(view: &View<'_>) -> Result<Finding, Finding> {
+    let outcome = success(view)?;
+    let asked = requested(outcome).ok_or_else(|| {
+        Finding::undecided("the request named no scope, of which a part could be withheld")
+    })?;
+    let Some(said) = outcome.field("scope") else {
+        return Err(Finding::fail(format!(
+            "`scope` is absent, which says that all of {} was granted",
+            quote(asked)
+        )));
+    };
+    let (asked, granted) = (words(asked), words(said));
+    if let Some(inner) = inner_scope(view, outcome)
+        && words(&inner) != granted
+    {
+        return Err(Finding::fail(format!(
+            "`scope` is {}, and the token has {}",
+            quote(said),
+            quote(&inner)
+        )));
+    }
+    if granted.is_subset(&asked) && granted != asked {
+        return Ok(Finding::pass(format!("`scope` is {}", quote(said))));
+    }
+    Err(Finding::fail(format!(
+        "`scope` is {}, although the user approved a part of that",
+        quote(said)
+    )))
 }
 
 fn scope_within_grant(view: &View<'_>) -> Result<Finding, Finding> {
@@ -179,6 +210,28 @@ mod tests {
         assert_eq!(with(&jwt, None), Fail);
         assert_eq!(with(&jwt, Some("a")), Pass);
         assert_eq!(with(&jwt, Some("a b")), Fail);
+    }
+
+    #[test]
+    fn a_part_that_was_withheld_is_not_granted() {
+        let check = "scope-partly-granted";
+        let with = |body: &str, asked: Option<&str>| {
+            let mut stage = granted(body);
+            if let Some(asked) = asked {
+                stage.field("requested_scope", asked);
+            }
+            of(check, &stage)
+        };
+        let part = r#"{"access_token":"t","scope":"a"}"#;
+        assert_eq!(with(part, Some("a b")), Pass);
+        assert_eq!(with(part, Some("a")), Fail);
+        assert_eq!(with(part, None), Undecided);
+        assert_eq!(with(r#"{"access_token":"t"}"#, Some("a b")), Fail);
+        let wider = format!(
+            r#"{{"access_token":{},"scope":"a"}}"#,
+            quoted_jwt(r#"{"scope":"a b"}"#)
+        );
+        assert_eq!(with(&wider, Some("a b")), Fail);
     }
 
     #[test]

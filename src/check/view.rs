@@ -8,7 +8,7 @@ use wire::json::{Document, Limits, Value, scan};
 
 use super::Finding;
 use crate::flow::scene::Logged;
-use crate::flow::{Answer, Outcome, Scene};
+use crate::flow::{Answer, How, Outcome, Scene};
 use crate::login::html;
 use crate::suite::model::Verb;
 use crate::target::model::{Client, Resource, Target};
@@ -222,6 +222,12 @@ impl<'s> View<'s> {
 
     /// Whether the browser was sent to a client at all.
     pub fn redirected(&self) -> Result<(), Finding> {
+        if let Answer::Refused { how: How::Json, .. } = &self.outcome.answer {
+            return Err(Finding::not_applicable(format!(
+                "the request was refused where it was pushed, before any browser: the step {}",
+                self.outcome.answer.words()
+            )));
+        }
         if self.outcome.response.is_empty() && self.outcome.location.is_none() {
             Err(Finding::undecided(format!(
                 "the browser was not sent to the client: the step {}",

@@ -133,6 +133,14 @@ pub fn describe(target: &Target, faults: &[String]) -> String {
                 .collect();
             let _ = writeln!(out, "fill = {{ {} }}", fields.join(", "));
         }
+        if !step.partly.is_empty() {
+            let fields: Vec<String> = step
+                .partly
+                .iter()
+                .map(|(name, value)| format!("{name} = {}", text(value)))
+                .collect();
+            let _ = writeln!(out, "partly = {{ {} }}", fields.join(", "));
+        }
         for (key, value) in [("press", &step.press), ("deny", &step.deny)] {
             if let Some(value) = value {
                 let _ = writeln!(out, "{key} = {}", text(value));
@@ -156,6 +164,9 @@ pub fn describe(target: &Target, faults: &[String]) -> String {
             .iter()
             .filter_map(|(name, url)| Some((*name, url.as_deref()?))),
     );
+    let ca = std::str::from_utf8(&target.network.ca).unwrap_or_default();
+    let ca = (!ca.is_empty()).then_some(("ca", ca));
+    table(&mut out, "network", ca.into_iter());
     table(&mut out, "params", pairs(&target.params));
     table(&mut out, "departures", pairs(&target.departures));
     if let Some(client) = &target.introspection_client {
@@ -251,6 +262,7 @@ mod tests {
             assert_eq!(printed.profiles, known.profiles);
             assert_eq!(printed.params, known.params);
             assert_eq!(printed.departures, known.departures);
+            assert_eq!(printed.network.ca, known.network.ca);
             assert_eq!(
                 format!("{:?}", printed.endpoints),
                 format!("{:?}", known.endpoints)

@@ -19,6 +19,8 @@ pub enum How {
     Page,
     /// A status code and nothing that OAuth defines.
     Plain,
+    /// The connection or its handshake was turned down, before any HTTP: status 0, and `closed` in place of a code.
+    Connection,
 }
 
 /// How a step ended.
@@ -64,6 +66,7 @@ impl Answer {
                     How::Challenge => "refused with a challenge",
                     How::Page => "refused with a page",
                     How::Plain => "refused without an OAuth error",
+                    How::Connection => return "was turned down before any HTTP".into(),
                 };
                 match error {
                     Some(error) => format!("{form} ({status} {error})"),
@@ -81,6 +84,15 @@ impl Answer {
             Answer::Throttled(why) => format!("was throttled: {why}"),
             Answer::NoAnswer(why) => format!("got no answer: {why}"),
             Answer::NotApplicable(why) => format!("does not apply: {why}"),
+        }
+    }
+
+    /// A connection or handshake that was turned down.
+    pub(crate) fn closed() -> Answer {
+        Answer::Refused {
+            status: 0,
+            error: Some("closed".to_owned()),
+            how: How::Connection,
         }
     }
 

@@ -116,8 +116,11 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
         signed::pack(scene, act, &client, &mut draft)?;
     }
     let mut pushed = pushed(scene, &draft).cloned();
-    if pushed.is_none() && !direct && scene.world.pushes() && draft.get("request").is_none() {
+    let by_hand = draft.get("request").is_some() && !signed;
+    if pushed.is_none() && !direct && scene.world.pushes() && !by_hand {
+        let first = scene.log.len();
         let mut outcome = push::send(scene, act, &client, &draft, None).await?;
+        outcome.log = first..scene.log.len();
         if outcome.answer != Answer::Success {
             outcome.verb = Verb::Authorize;
             return Ok(outcome);
@@ -127,6 +130,8 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
             "request_uri",
             outcome.field("request_uri").map(str::to_owned),
         );
+        // For the checks it is a step like any other.
+        scene.outcomes.push(outcome.clone());
         pushed = Some(outcome);
     }
     let inside = signed.then_some(&asked);
@@ -182,7 +187,8 @@ async fn go(
     let mut sent = inside.map(Draft::sent).unwrap_or_default();
     sent.extend(draft.sent());
     let of = |name: &str| match pushed {
-        Some(pushed) => pushed.sent_param(name).map(str::to_owned),
+        Some(pushed) => (pushed.sent_param(name).map(str::to_owned))
+            .or_else(|| inside.and_then(|inside| inside.get(name))),
         None => inside.unwrap_or(&draft).get(name),
     };
     if let Some(uri) = of("redirect_uri").filter(|uri| !asked.contains(uri)) {
@@ -411,7 +417,14 @@ async fn behave(
     waiting: &Waiting,
 ) -> (End, Walk) {
     let world = scene.world;
-    let login = &world.target.login;
+    let partly;
+    let login = match act.user {
+        User::Partly => {
+            partly = world.target.login.partly();
+            &partly
+        }
+        _ => &world.target.login,
+    };
     let arrived = |url: &str| waiting.arrived(url);
     let person = match act.user {
         User::Second => world.target.user("b"),

@@ -228,7 +228,9 @@ impl Draft {
             "@accept" => self.headers.push(("Accept".into(), text())),
             "@auth" => self.choose_auth(&text())?,
             "@pad" | "@pad-header" | "@many" => self.swell(name, &text())?,
-            "@interval" | "@guesses" | "@dpop" | "@request" | "@status" | "@location" | "@size" => {
+            "@scheme" => self.choose_scheme(&text())?,
+            "@interval" | "@guesses" | "@dpop" | "@request" | "@status" | "@location" | "@size"
+            | "@tls" => {
                 self.options.retain(|(known, _)| known != name);
                 self.options.push((name.to_owned(), text()));
             }
@@ -279,6 +281,20 @@ impl Draft {
                     self.push(&format!("oauthspec_{number}"), "x");
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// The same host and, where it is written, the same port, spoken to in another way.
+    fn choose_scheme(&mut self, scheme: &str) -> Result<(), String> {
+        if scheme != "http" {
+            return Err(format!("{scheme} is not a way to send this: http"));
+        }
+        if self.get("client_secret").is_some() || self.assertion.is_some() {
+            return Err("the client has a secret, which must not travel in the clear".into());
+        }
+        if let Some(rest) = self.url.strip_prefix("https:") {
+            self.url = format!("http:{rest}");
         }
         Ok(())
     }

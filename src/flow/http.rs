@@ -43,6 +43,10 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
         .arrange(&act.step.given, &names)
         .and_then(|()| draft.apply(act.change, &names))
         .map_err(Answer::NotApplicable)?;
+    if let Some(word) = draft.option("@tls") {
+        let (place, word) = (draft.url.clone(), word.to_owned());
+        return super::handshake::perform(scene, act, &place, &word).await;
+    }
     let sent = draft.sent();
     let recorded = scene.send(draft.finish(), &act.label, to).await;
     let mut outcome = Outcome::new(Verb::Http, &act.label, Answer::Success);

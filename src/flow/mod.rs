@@ -13,6 +13,7 @@ mod device;
 pub mod discover;
 pub(crate) mod dpop;
 pub mod draft;
+mod handshake;
 mod http;
 mod introspect;
 pub mod issuer;

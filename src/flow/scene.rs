@@ -46,6 +46,13 @@ pub struct Scene<'w> {
     keys: std::sync::OnceLock<[jose::SigningKey; 2]>,
 }
 
+/// The URL of the latest request.
+fn plain(log: &[Logged]) -> String {
+    log.last()
+        .map(|logged| logged.recorded.request.url.clone())
+        .unwrap_or_default()
+}
+
 /// A step as it is performed: the change is the deviation or, in a control, empty.
 pub struct Act<'s> {
     /// What the file says.
@@ -110,6 +117,15 @@ impl<'w> Scene<'w> {
         };
         let mut outcome =
             result.unwrap_or_else(|answer| Outcome::new(step.verb, &act.label, answer));
+        // Where plain http is to get nowhere, silence is a refusal; that https works here is for the control to show.
+        if let Answer::NoAnswer(why) = &outcome.answer
+            && change.names().iter().any(|name| name == "@scheme")
+        {
+            outcome.answer = match self.world.transport.allow().check(&plain(&self.log)) {
+                Ok(()) => Answer::closed(),
+                Err(_) => Answer::NotApplicable(why.clone()),
+            };
+        }
         outcome.log = first..self.log.len();
         outcome.user = user;
         outcome.changed = change.names();

@@ -110,12 +110,14 @@ impl World {
             self.endpoints.introspection.is_some() && target.introspection_client.is_some(),
         );
         has("par", self.endpoints.par.is_some());
+        has("par_required", self.pushes());
         has("device", self.endpoints.device.is_some());
         // Our own key set says nothing about the server.
         has("jwks", self.jwks.is_some() && target.mint.is_none());
         has("issuer_key", target.mint.is_some());
         has("listener", self.listener.is_some());
         has("deny", target.login.can_deny());
+        has("partly", target.login.can_withhold());
         has("first-consent", !target.policy.consent_remembered);
         has("burst", target.policy.burst);
         has(
@@ -132,6 +134,10 @@ impl World {
         );
         let mcp = target.resources.iter().any(|one| one.mcp.is_some());
         has("mcp", mcp);
+        has(
+            "https",
+            target.mint.is_none() && target.issuer.starts_with("https://"),
+        );
         has("rar", !target.rar.is_empty());
         for (name, _) in &target.rar {
             has(&format!("rar.{name}"), true);

@@ -105,6 +105,7 @@ fn enabling(need: &str) -> String {
     match need {
         "login" => "no user can be driven through login: see [login] in docs/targets.md",
         "deny" => "no login step says which button denies: add `deny` to one",
+        "partly" => "no login step says what withholds a scope: add `partly` to one, if the page lets people choose",
         "metadata" => "the server publishes no authorization server metadata",
         "openid" => "the server publishes no openid-configuration",
         "prm" => "no protected resource metadata at the resource's well-known URL",
@@ -121,8 +122,10 @@ fn enabling(need: &str) -> String {
         "jwks" => "no key set is published",
         "id_token" => "no ID token is issued",
         "par" => "no pushed authorization request endpoint",
+        "par_required" => "the metadata does not say require_pushed_authorization_requests",
         "device" => "no device authorization endpoint",
         "mcp" => "no [resource.NAME] of the target file says mcp = \"2026-07-28\"",
+        "https" => "the issuer is not on https",
         "listener" => "the server is not on this machine, so it cannot reach our listener",
         "burst" => {
             "it makes up to 50 registrations: permit that with burst = true in [policy] of the target file"

@@ -328,11 +328,13 @@ pub enum User {
     OtherBrowser,
     /// Submits the approval without the hidden fields of the page (a forged cross-site post).
     Forged,
+    /// Logs in and approves a part: what the target file says to withhold is withheld.
+    Partly,
 }
 
 impl User {
     /// Every behaviour.
-    pub const ALL: [User; 10] = [
+    pub const ALL: [User; 11] = [
         User::Approve,
         User::Deny,
         User::Absent,
@@ -343,6 +345,7 @@ impl User {
         User::ApproveAtOnce,
         User::OtherBrowser,
         User::Forged,
+        User::Partly,
     ];
 
     /// The word in a suite file.
@@ -358,6 +361,7 @@ impl User {
             User::ApproveAtOnce => "approve-at-once",
             User::OtherBrowser => "other-browser",
             User::Forged => "forged",
+            User::Partly => "partly",
         }
     }
 }

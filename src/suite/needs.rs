@@ -267,6 +267,7 @@ fn needs_of_user(user: User) -> &'static [&'static str] {
         User::DenyThenApprove => &["deny", "pages"],
         User::ApproveTwice | User::ApproveAtOnce | User::Forged => &["pages"],
         User::OtherBrowser => &["user.b", "pages"],
+        User::Partly => &["partly"],
     }
 }
 

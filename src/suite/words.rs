@@ -1,8 +1,9 @@
 //! The closed sets of words a suite file may use, beside the verbs and users of the model.
 
-/// Error codes a server may answer with: the registered ones, and `page` where no code exists.
+/// Error codes a server may answer with: the registered ones, `page` where no code exists, and `closed` where not even HTTP is spoken.
 pub const ERROR_CODES: &[&str] = &[
     "page",
+    "closed",
     // RFC 6749 §4.1.2.1, §5.2
     "invalid_request",
     "unauthorized_client",
@@ -69,13 +70,16 @@ pub const CAPABILITIES: &[&str] = &[
     "jwks",
     "id_token",
     "par",
+    "par_required",
     "jar",
     "device",
     "dpop",
     "cimd",
     "mcp",
+    "https",
     "listener",
     "pages",
+    "partly",
     "issuer_key",
     "subject",
     "first-consent",
@@ -98,10 +102,12 @@ pub(crate) const QUALIFIERS: &[&str] = &[
     "jwt",
     "jwks",
     "id_token",
+    "par_required",
     "jar",
     "dpop",
     "cimd",
     "mcp",
+    "https",
     "pages",
     "subject",
     "first-consent",
@@ -157,6 +163,8 @@ pub const PSEUDO: &[&str] = &[
     "@status",
     "@location",
     "@size",
+    "@tls",
+    "@scheme",
     "@dpop",
     "@pad",
     "@pad-header",

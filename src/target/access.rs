@@ -138,10 +138,10 @@ impl Pieces<'_> {
         all
     }
 
-    fn page_step(&self, table: &Table<'_, '_>, users: &[User]) -> LoginStep {
-        self.belongs_to_json(table);
+    /// Fields and what they are filled with.
+    fn fields(&self, table: &Table<'_, '_>, key: &str, users: &[User]) -> Vec<(String, String)> {
         let mut fill = Vec::new();
-        for row in table.map("fill").unwrap_or_default() {
+        for row in table.map(key).unwrap_or_default() {
             let DeValue::String(value) = row.value else {
                 self.error(
                     &row.span,
@@ -156,6 +156,12 @@ impl Pieces<'_> {
             }
             fill.push((row.key.to_owned(), value.to_string()));
         }
+        fill
+    }
+
+    fn page_step(&self, table: &Table<'_, '_>, users: &[User]) -> LoginStep {
+        self.belongs_to_json(table);
+        let fill = self.fields(table, "fill", users);
         let press = table.owned("press");
         let link = table.owned("link");
         match (table.entry("press"), table.entry("link")) {
@@ -186,6 +192,7 @@ impl Pieces<'_> {
             fill,
             press,
             deny: table.owned("deny"),
+            partly: self.fields(table, "partly", users),
             link,
             call: None,
         }
@@ -215,7 +222,7 @@ impl Pieces<'_> {
     }
 
     fn api_step(&self, table: &Table<'_, '_>, users: &[User]) -> LoginStep {
-        for key in ["fill", "press", "deny", "link"] {
+        for key in ["fill", "press", "deny", "partly", "link"] {
             if let Some(entry) = table.entry(key) {
                 self.error(
                     &entry.key_span,
@@ -347,7 +354,12 @@ impl Pieces<'_> {
             self.file_below(&path, "it must be a PEM file")
                 .map(String::into_bytes)
         };
-        network.ca = file("ca").unwrap_or_default();
+        // A certificate is public: it may stand in the target file itself.
+        let inline = (table.text("ca")).filter(|ca| ca.value.starts_with("-----BEGIN CERTIFICATE"));
+        network.ca = match inline {
+            Some(ca) => ca.value.as_bytes().to_vec(),
+            None => file("ca").unwrap_or_default(),
+        };
         match (table.entry("certificate"), table.entry("key")) {
             (Some(_), Some(_)) => {
                 if let (Some(certificates), Some(key)) = (file("certificate"), file("key")) {

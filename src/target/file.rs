@@ -98,7 +98,7 @@ pub enum AlgFile {
 pub struct NetworkFile {
     /// An http proxy: `http://proxy.example:3128`. Left out: `HTTPS_PROXY` and `NO_PROXY` count.
     pub proxy: Option<SecretFile>,
-    /// A PEM file with further root certificates, below the target file's folder.
+    /// A PEM file with further root certificates, below the target file's folder; or the certificates themselves.
     pub ca: Option<String>,
     /// A PEM file with our own certificate chain.
     pub certificate: Option<String>,
@@ -271,6 +271,8 @@ pub struct LoginStepFile {
     pub press: Option<String>,
     /// The button a denying user presses instead.
     pub deny: Option<String>,
+    /// What a user who approves only a part fills in besides: what withholds the scope of the resource `write`.
+    pub partly: Option<BTreeMap<String, String>>,
     /// The link to follow instead of pressing a button.
     pub link: Option<String>,
     /// `json`: GET this path or URL. `$user.FIELD`, `$page.last`, `$page.query.NAME`, `$hook` and taken names

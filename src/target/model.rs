@@ -192,6 +192,22 @@ impl Default for Login {
 }
 
 impl Login {
+    /// Whether a user can approve a part.
+    pub fn can_withhold(&self) -> bool {
+        let by_page = matches!(self.driver, Driver::Form | Driver::Browser);
+        by_page && self.steps.iter().any(|step| !step.partly.is_empty())
+    }
+
+    /// This login, as somebody goes through it who approves a part.
+    pub fn partly(&self) -> Login {
+        let mut login = self.clone();
+        for step in &mut login.steps {
+            let held = std::mem::take(&mut step.partly);
+            step.fill.extend(held);
+        }
+        login
+    }
+
     /// Whether a user can say no.
     pub fn can_deny(&self) -> bool {
         let by_step = |step: &LoginStep| {
@@ -277,6 +293,8 @@ pub struct LoginStep {
     pub press: Option<String>,
     /// The button (or link) a denying user presses.
     pub deny: Option<String>,
+    /// What a user who approves only a part fills in besides.
+    pub partly: Vec<(String, String)>,
     /// A link's text to follow instead.
     pub link: Option<String>,
     /// A request of the `json` driver.

@@ -113,7 +113,10 @@ pub fn target(facts: &Facts) -> Target {
         params: facts.params.clone(),
         departures: facts.departures.clone(),
         hosts: Vec::new(),
-        network: crate::transport::Network::default(),
+        network: crate::transport::Network {
+            ca: facts.certificate.clone().unwrap_or_default().into_bytes(),
+            ..crate::transport::Network::default()
+        },
         mint: facts.issuer_key.clone().map(|signer| Mint {
             signer: Arc::new(LazyLock::new(Box::new(move || signer))),
             serve: facts.trusts,
@@ -226,6 +229,9 @@ fn login(facts: &Facts) -> Login {
             .collect(),
         press: Some("Approve".into()),
         deny: Some("Deny".into()),
+        partly: (facts.withheld.iter())
+            .map(|(field, value)| (field.clone(), value.clone()))
+            .collect(),
         ..LoginStep::default()
     };
     Login {
@@ -252,7 +258,13 @@ mod tests {
             let reference = Reference::start(*face, Vec::new(), 0).await.unwrap();
             let target = &reference.target;
             let alone = target.mint.is_some();
-            assert!(alone || target.issuer.starts_with("http://127.0.0.1:"));
+            let scheme = if *face == Face::Tenant {
+                "https"
+            } else {
+                "http"
+            };
+            let own = format!("{scheme}://127.0.0.1:");
+            assert!(alone || target.issuer.starts_with(&own));
             assert!(target.client("a").is_some() && target.user("a").is_some());
             for resource in &target.resources {
                 assert_eq!(resource.url.host_str(), Some("127.0.0.1"));

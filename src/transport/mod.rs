@@ -5,6 +5,7 @@
 //! bounded in bytes and time. Hosts outside the allow-list are never contacted.
 
 pub mod allow;
+pub mod hello;
 mod http;
 pub mod network;
 pub(crate) mod pace;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 pub use allow::AllowList;
+use hello::{Hello, Offer, Shown};
 pub use network::Network;
 use pace::Pace;
 use patience::Patience;
@@ -434,6 +436,58 @@ impl Transport {
         match (&mut task.0).await {
             Ok(reply) => reply,
             Err(error) => Err(format!("the sender broke: {error}")),
+        }
+    }
+
+    /// Sends a ClientHello that offers only this to the host of an https URL, and records what came of it.
+    pub async fn offer(&self, url: &str, offer: Offer) -> (Hello, Recorded) {
+        let started = self.began.elapsed();
+        let hello = match self.prepare(url).await {
+            Err(why) => Hello::Unknown(why),
+            Ok(()) => hello::offer(url, offer, self.limits.timeout, &self.way).await,
+        };
+        let words = match &hello {
+            Hello::Agreed(what) => {
+                format!("the server agreed to {what}; the probe went no further")
+            }
+            Hello::Refused(how) => format!("the server {how}"),
+            Hello::Unknown(why) => why.clone(),
+        };
+        let recorded = self.handshake(url, words, started);
+        (hello, recorded)
+    }
+
+    /// Looks at the certificate of the host of an https URL, and records what came of it.
+    pub async fn certificate(&self, url: &str) -> (Shown, Recorded) {
+        let started = self.began.elapsed();
+        let shown = match self.prepare(url).await {
+            Err(why) => Shown::Unknown(why),
+            Ok(()) => hello::certificate(url, self.limits.timeout, &self.way).await,
+        };
+        let words = match &shown {
+            Shown::Valid(_) => "the handshake ended well; nothing was asked".to_owned(),
+            Shown::Invalid(why) | Shown::Unknown(why) => why.clone(),
+        };
+        let recorded = self.handshake(url, words, started);
+        (shown, recorded)
+    }
+
+    /// Waits for the turn of a handshake, if there may be one.
+    async fn prepare(&self, url: &str) -> Result<(), String> {
+        self.may_send(url)?;
+        self.pace.turn().await?;
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// A handshake as an exchange: nothing was asked in HTTP, and nothing answered.
+    fn handshake(&self, url: &str, words: String, started: Duration) -> Recorded {
+        Recorded {
+            request: Request::get(url),
+            reply: Err(words),
+            started,
+            took: self.began.elapsed().saturating_sub(started),
+            raw: true,
         }
     }
 

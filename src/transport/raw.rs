@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 use url::Url;
@@ -70,6 +71,14 @@ pub(crate) struct Parts {
     target: String,
 }
 
+impl Parts {
+    /// The name to ask for in a handshake; none for an address (RFC 6066 §3).
+    pub(super) fn server_name(&self) -> Option<&str> {
+        let address = self.host.parse::<std::net::IpAddr>().is_ok();
+        (!address).then_some(self.host.as_str())
+    }
+}
+
 /// Parts a URL without changing a byte of its target.
 pub(crate) fn parts(url: &str) -> Result<Parts, String> {
     let (scheme, rest) = url
@@ -126,8 +135,41 @@ fn encode(request: &Request, parts: &Parts) -> Vec<u8> {
 
 /// A connection to the server, or (for plain http) to the proxy, which then wants the whole URL.
 pub(crate) async fn connect(parts: &mut Parts, way: &Way) -> Result<Box<dyn Stream>, String> {
+    let tcp = reach(parts, way).await?;
+    if !parts.tls {
+        return Ok(Box::new(tcp));
+    }
+    match secure(tcp, parts, way).await {
+        Ok(stream) => Ok(Box::new(stream)),
+        Err(Insecure::NotSetUp(why)) => Err(why),
+        Err(Insecure::Failed(error)) => Err(format!("TLS failed: {error}")),
+    }
+}
+
+/// Why there is no TLS on a connection.
+pub(super) enum Insecure {
+    /// Ours: the settings, or a name that cannot be asked for.
+    NotSetUp(String),
+    /// The handshake failed.
+    Failed(std::io::Error),
+}
+
+/// TLS over a connection that was made for it.
+pub(super) async fn secure(
+    tcp: TcpStream,
+    parts: &Parts,
+    way: &Way,
+) -> Result<TlsStream<TcpStream>, Insecure> {
+    let name = ServerName::try_from(parts.host.clone())
+        .map_err(|_| Insecure::NotSetUp(format!("not a TLS server name: {}", parts.host)))?;
+    let connector = way.tls().map_err(Insecure::NotSetUp)?;
+    connector.connect(name, tcp).await.map_err(Insecure::Failed)
+}
+
+/// The connection alone, without TLS even where there is to be some.
+pub(super) async fn reach(parts: &mut Parts, way: &Way) -> Result<TcpStream, String> {
     let network = &way.network;
-    let tcp = match network.proxy_for(&parts.host) {
+    Ok(match network.proxy_for(&parts.host) {
         None => match network.address_of(&parts.host, parts.port) {
             Some(address) => dial(address).await?,
             None => dial((parts.host.as_str(), parts.port)).await?,
@@ -148,18 +190,7 @@ pub(crate) async fn connect(parts: &mut Parts, way: &Way) -> Result<Box<dyn Stre
                 tcp
             }
         }
-    };
-    if !parts.tls {
-        return Ok(Box::new(tcp));
-    }
-    let name = ServerName::try_from(parts.host.clone())
-        .map_err(|_| format!("not a TLS server name: {}", parts.host))?;
-    let stream = way
-        .tls()?
-        .connect(name, tcp)
-        .await
-        .map_err(|error| format!("TLS failed: {error}"))?;
-    Ok(Box::new(stream))
+    })
 }
 
 async fn dial(address: impl tokio::net::ToSocketAddrs) -> Result<TcpStream, String> {

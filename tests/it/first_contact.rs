@@ -93,7 +93,8 @@ fn probe(server: &Reference) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_face_that_lets_clients_register_is_met_from_nothing() {
-    let closed = [Face::Agnicpay, Face::Alone, Face::Hasp];
+    // Nobody can register at the first three, and the certificate of the last one is known to none who meet it.
+    let closed = [Face::Agnicpay, Face::Alone, Face::Hasp, Face::Tenant];
     for face in Face::ALL.iter().filter(|face| !closed.contains(face)) {
         if face.name().ends_with("-script") && !super::staging::browser_here() {
             continue;

@@ -12,7 +12,7 @@ mod reference;
 
 use crate::{
     Fault,
-    fault::{AgnicFault, AloneFault, HaspFault, HightopFault},
+    fault::{AgnicFault, AloneFault, HaspFault, HightopFault, TenantFault},
     rar::DetailType,
 };
 
@@ -24,6 +24,8 @@ pub enum Face {
     Reference,
     /// The same, judged by what the Model Context Protocol asks of an MCP server and its authorization server.
     Mcp,
+    /// The same on https, with an issuer that has a path, as a server with several tenants has it; every request has to be pushed.
+    Tenant,
     /// Hightop, as its public documentation describes it: e-mail, one-time code, an agent, eight scopes, two resources with JWTs.
     Hightop,
     /// The same behind pages that work with JavaScript only.
@@ -41,6 +43,7 @@ impl Face {
     pub const ALL: &[Face] = &[
         Face::Reference,
         Face::Mcp,
+        Face::Tenant,
         Face::Hightop,
         Face::HightopScript,
         Face::Agnicpay,
@@ -72,6 +75,7 @@ impl Face {
             Face::Agnicpay => AgnicFault::ALL,
             Face::Alone => AloneFault::ALL,
             Face::Hasp => HaspFault::ALL,
+            Face::Tenant => TenantFault::ALL,
         }
     }
 
@@ -79,6 +83,7 @@ impl Face {
         match self {
             Face::Reference => &reference::FACE,
             Face::Mcp => &reference::MCP,
+            Face::Tenant => &reference::TENANT,
             Face::Hightop => &hightop::FACE,
             Face::HightopScript => &hightop::SCRIPT,
             Face::Agnicpay => &agnicpay::FACE,
@@ -181,6 +186,10 @@ pub(crate) struct Rules {
     pub limits: bool,
     /// Whether there are resource servers only.
     pub alone: bool,
+    /// Whether every authorization request must be pushed (RFC 9126 §5).
+    pub push_required: bool,
+    /// Whether it is served on https.
+    pub https: bool,
 }
 
 impl Rules {
@@ -202,6 +211,8 @@ impl Rules {
         resource_indicators: true,
         limits: false,
         alone: false,
+        push_required: false,
+        https: false,
     };
 }
 
@@ -209,6 +220,11 @@ impl FaceData {
     /// Whether requests may be signed (RFC 9101): where they may be pushed.
     pub(crate) fn speaks_jar(&self) -> bool {
         self.paths.push.is_some()
+    }
+
+    /// Whether people may approve a part of what is asked: on a face of our own, which has a page for that.
+    pub(crate) fn lets_choose(&self) -> bool {
+        self.service.is_none() && !self.rules.alone
     }
 
     /// Whether a client_id may be the URL of a metadata document: on a face of our own, of no published service.

@@ -49,6 +49,10 @@ pub struct Facts {
     pub issuer_key: Option<Arc<Signer>>,
     /// Whether the issuer has to publish that key, because its metadata is asked for it.
     pub trusts: bool,
+    /// Fields of the approval page by which a user withholds the scope of the route `write`, with their values.
+    pub withheld: Vec<(String, String)>,
+    /// The certificate to trust, PEM, where it is served on https.
+    pub certificate: Option<String>,
     /// Cases that the service departs from by its documentation: id (or glob) and reason.
     pub departures: Vec<(String, String)>,
 }

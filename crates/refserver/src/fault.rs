@@ -6,11 +6,13 @@ mod alone;
 mod hasp;
 mod hightop;
 mod service;
+mod tenant;
 
 pub use agnicpay::AgnicFault;
 pub use alone::AloneFault;
 pub use hasp::HaspFault;
 pub use hightop::HightopFault;
+pub use tenant::TenantFault;
 
 use crate::Face;
 
@@ -32,6 +34,8 @@ macro_rules! faults {
             Alone(AloneFault),
             /// A promise of HASP.
             Hasp(HaspFault),
+            /// A rule for issuers with a path, or of TLS.
+            Tenant(TenantFault),
         }
 
         impl Fault {
@@ -50,6 +54,7 @@ macro_rules! faults {
                     Fault::Agnic(own) => own.name(),
                     Fault::Alone(own) => own.name(),
                     Fault::Hasp(own) => own.name(),
+                    Fault::Tenant(own) => own.name(),
                 }
             }
 
@@ -62,6 +67,7 @@ macro_rules! faults {
                     Fault::Agnic(own) => own.doc(),
                     Fault::Alone(own) => own.doc(),
                     Fault::Hasp(own) => own.doc(),
+                    Fault::Tenant(own) => own.doc(),
                 }
             }
 
@@ -74,6 +80,7 @@ macro_rules! faults {
                     Fault::Agnic(own) => own.breaks(),
                     Fault::Alone(own) => own.breaks(),
                     Fault::Hasp(own) => own.breaks(),
+                    Fault::Tenant(own) => own.breaks(),
                 }
             }
 
@@ -113,6 +120,7 @@ impl Fault {
             Fault::Agnic(_) => Face::Agnicpay,
             Fault::Alone(_) => Face::Alone,
             Fault::Hasp(_) => Face::Hasp,
+            Fault::Tenant(_) => Face::Tenant,
             _ => Face::Reference,
         }
     }
@@ -124,6 +132,7 @@ impl Fault {
             Fault::Agnic(own) => own.like(),
             Fault::Alone(own) => own.like(),
             Fault::Hasp(own) => own.like(),
+            Fault::Tenant(own) => own.like(),
             _ => None,
         }
     }
@@ -195,6 +204,7 @@ faults! {
     ResponseModeFragment "response-mode-fragment" ["authz.response-mode"] "response_mode=fragment moves the code into the fragment though it is not advertised.";
     AutoApprove "auto-approve" ["authz.public-no-auto-approve"] "A second request of a public client in the same session is approved without asking.";
     ConsentForAnyClient "consent-for-any-client" ["authz.public-no-auto-approve", "mcp.as-consent-per-client"] "Once one client has been approved, every other client in that session is too.";
+    PartialConsentIgnored "partial-consent-ignored" ["authz.partial-consent"] "A scope that the user withholds on the consent page is granted all the same.";
     ConsentUninformed "consent-uninformed" ["authz.consent-informed"] "The consent page names neither client nor scopes.";
     CodeGuessable "code-guessable" ["authz.code-quality"] "Authorization codes count up.";
     CodeShort "code-short" ["authz.code-quality"] "Authorization codes are six characters.";
@@ -331,7 +341,7 @@ faults! {
     ScopeUnknownGranted "scope-unknown-granted" ["scope.unknown", "scope.case-and-prefix", "par.validated"] "Unknown scopes are granted as asked.";
     ScopeMalformed "scope-malformed" ["scope.malformed"] "Characters outside the scope alphabet are skipped.";
     ScopePrefix "scope-prefix" ["scope.case-and-prefix"] "A scope that only begins like a known one is granted as it was asked for, and taken for it.";
-    ScopeUnreported "scope-unreported" ["scope.reported-when-different", "scope.omitted"] "The token answer never names the scope.";
+    ScopeUnreported "scope-unreported" ["scope.reported-when-different", "scope.omitted", "authz.partial-consent"] "The token answer never names the scope.";
 
     // Resource indicators.
     ResourceIgnored "resource-ignored" ["resource.audience-set", "rs.cross-audience", "resource.malformed", "resource.subset-then-other", "resource.token-not-granted", "resource.token-not-granted-code", "resource.unknown", "resource.multiple"] "resource is ignored: every token is for the default resource.";
@@ -513,7 +523,7 @@ faults! {
     DcrJwksFetchedAtOnce "dcr-jwks-fetched-at-once" ["dcr.fetch-ssrf"] "jwks_uri is fetched when a client registers, wherever it points.";
     FetchSpecialUse "fetch-special-use" ["dcr.fetch-ssrf"] "A jwks_uri on any special-use address is fetched.";
     FetchRedirects "fetch-redirects" ["dcr.fetch-ssrf"] "Redirects are followed when a jwks_uri is fetched, wherever they lead.";
-    DcrBadKeys "dcr-bad-keys" ["dcr.jwks-invalid"] "Private, symmetric and short keys can be registered.";
+    DcrBadKeys "dcr-bad-keys" ["dcr.jwks-invalid", "cimd.private-keys"] "Private, symmetric and short keys can be registered, or stand in a client's document.";
     DcrSecretShort "dcr-secret-short" ["dcr.secret-quality"] "Issued secrets are eight digits.";
     DcrmOpen "dcrm-open" ["dcrm.access"] "Client configuration needs no registration access token.";
     DcrmAnyToken "dcrm-any-token" ["dcrm.access"] "Any client's registration access token will do.";

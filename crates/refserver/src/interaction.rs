@@ -44,10 +44,14 @@ fn set_cookie(app: &App, response: &mut Response, id: &str) {
         () if app.broken(Fault::ConsentWithoutCsrf) => "Path=/; HttpOnly",
         () => "Path=/; HttpOnly; SameSite=Lax",
     };
+    let secure = match app.face.rules.https {
+        true => "; Secure",
+        false => "",
+    };
     http::set(
         response,
         header::SET_COOKIE,
-        &format!("{COOKIE}={id}; {rules}"),
+        &format!("{COOKIE}={id}; {rules}{secure}"),
     );
 }
 
@@ -351,7 +355,7 @@ fn decide(
             "This form was not sent from its own page.",
         ));
     }
-    let approved = match params.get("decision") {
+    let mut approved = match params.get("decision") {
         Some("approve") => true,
         Some("deny") => app.broken(Fault::DenialApproves),
         _ => {
@@ -363,6 +367,13 @@ fn decide(
             ));
         }
     };
+    if app.face.lets_choose() && !app.broken(Fault::PartialConsentIgnored) {
+        let scopes = &mut interaction.request.scopes;
+        let asked = scopes.len();
+        scopes.retain(|scope| params.get(&format!("{}{scope}", pages::WITHHOLD)).is_none());
+        // Whoever withholds everything has said no.
+        approved &= asked == 0 || !scopes.is_empty();
+    }
     if app.face.rules.limits && approved {
         interaction.request.limits = Limits::read(app, params);
         if interaction.request.limits.is_none() {

@@ -72,11 +72,12 @@ mod resource;
 mod revoke;
 mod rights;
 mod state;
+mod tls;
 mod token;
 
 pub use face::Face;
 pub use facts::{ClientFact, Facts, PageFact, ResourceFact, UserFact};
-pub use fault::{AgnicFault, AloneFault, Fault, HaspFault, HightopFault, Kind};
+pub use fault::{AgnicFault, AloneFault, Fault, HaspFault, HightopFault, Kind, TenantFault};
 pub(crate) use state::App;
 
 use crate::{
@@ -152,8 +153,10 @@ impl Drop for Server {
 /// When the port cannot be had.
 pub async fn serve(options: Options) -> io::Result<Server> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
-    let origin = format!("http://{}", listener.local_addr()?);
-    start(listener, origin, options)
+    let secured = options.face.data().rules.https;
+    let scheme = if secured { "https" } else { "http" };
+    let origin = format!("{scheme}://{}", listener.local_addr()?);
+    start(listener, origin, options, secured)
 }
 
 /// Starts a server that stands behind another one and names itself by that one's origin
@@ -163,10 +166,15 @@ pub async fn serve(options: Options) -> io::Result<Server> {
 /// When the port cannot be had.
 pub async fn serve_behind(options: Options, origin: &str) -> io::Result<Server> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
-    start(listener, origin.to_owned(), options)
+    start(listener, origin.to_owned(), options, false)
 }
 
-fn start(listener: TcpListener, origin: String, options: Options) -> io::Result<Server> {
+fn start(
+    listener: TcpListener,
+    origin: String,
+    options: Options,
+    secured: bool,
+) -> io::Result<Server> {
     let address = listener.local_addr()?;
     let face = options.face.data();
     let counted = options.faults.contains(&HaspFault::ClientIds.into());
@@ -176,6 +184,15 @@ fn start(listener: TcpListener, origin: String, options: Options) -> io::Result<
         facts.issuer_key = Some(Arc::new(Signer::Key(SigningKey::generate(Alg::ES256))));
         facts.trusts = options.trust.is_some();
     }
+    let secured = match secured {
+        true => {
+            let certificate = tls::Certificate::new(&options.faults)?;
+            facts.certificate = Some(certificate.pem());
+            Some(certificate)
+        }
+        false => None,
+    };
+    let faults = options.faults.clone();
     let users = facts.users.iter().map(User::new).collect();
     let mut app = App::new(
         face,
@@ -196,14 +213,20 @@ fn start(listener: TcpListener, origin: String, options: Options) -> io::Result<
         .map(|client| (client.id.clone(), client))
         .collect();
     let (stop, stopped) = oneshot::channel::<()>();
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let served = Arc::clone(&app);
-    let task = tokio::spawn(async move {
-        let until = async move { drop(stopped.await) };
-        let _ended = axum::serve(listener, router(served))
-            .with_graceful_shutdown(until)
-            .await;
-    });
+    let until = async move { drop(stopped.await) };
+    let router = router(Arc::clone(&app));
+    let task = match secured {
+        Some(certificate) => {
+            let listener = tls::Secured::new(listener, certificate, &faults)?;
+            let served = axum::serve(listener, router).with_graceful_shutdown(until);
+            tokio::spawn(async move { drop(served.await) })
+        }
+        None => {
+            let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+            let served = axum::serve(listener, router).with_graceful_shutdown(until);
+            tokio::spawn(async move { drop(served.await) })
+        }
+    };
     Ok(Server {
         address,
         facts,
@@ -392,6 +415,11 @@ fn set_up(
             .collect(),
         issuer_key: None,
         trusts: false,
+        withheld: (face.lets_choose())
+            .then(|| (format!("{}write", pages::WITHHOLD), "yes".to_owned()))
+            .into_iter()
+            .collect(),
+        certificate: None,
         departures: (face.departures.iter())
             .map(|(case, why)| ((*case).to_owned(), (*why).to_owned()))
             .collect(),
@@ -435,11 +463,7 @@ fn router(app: Arc<App>) -> Router {
     }
     let mut apis = Router::new().route(paths.token, post(token::post).get(token::get));
     if face.metadata {
-        let well_known = "/.well-known/oauth-authorization-server";
-        apis = apis.route(
-            &format!("{well_known}{}", face.issuer_path),
-            get(metadata::authorization_server),
-        );
+        apis = apis.route(&metadata::path(&app), get(metadata::authorization_server));
         // A face without keys issues no ID tokens and has no such document.
         if paths.jwks.is_some() {
             apis = apis.route(&metadata::openid_path(&app), get(metadata::openid));

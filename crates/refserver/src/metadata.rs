@@ -11,7 +11,7 @@ use jose::{Alg, SigningKey};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    AgnicFault, App, Fault, HightopFault,
+    AgnicFault, App, Fault, HightopFault, TenantFault,
     client_auth::ASSERTION_ALGS,
     face::ResourceData,
     http::{self, json_response},
@@ -39,6 +39,7 @@ fn document(app: &App, headers: &HeaderMap) -> Map<String, Value> {
     let issuer = match () {
         () if app.broken(Fault::MetadataIssuerDiffers) => "https://staging.example".to_owned(),
         () if app.broken(Fault::MetadataIssuerSlash) => format!("{}/", app.issuer),
+        () if app.broken(TenantFault::IssuerWithoutPath) => origin.clone(),
         () => url(app.face.issuer_path),
     };
     let mut algs: Vec<&str> = ASSERTION_ALGS.iter().map(|alg| alg.name()).collect();
@@ -71,6 +72,9 @@ fn document(app: &App, headers: &HeaderMap) -> Map<String, Value> {
         if let Some(path) = path {
             put(name, url(path).into());
         }
+    }
+    if app.face.rules.push_required {
+        put("require_pushed_authorization_requests", true.into());
     }
     if app.face.knows_documents() {
         put("client_id_metadata_document_supported", true.into());
@@ -175,6 +179,18 @@ fn document(app: &App, headers: &HeaderMap) -> Map<String, Value> {
         put("ui_locales_supported", json!([]));
     }
     document
+}
+
+/// Where the document is: inserted between host and path of the issuer (RFC 8414 §3.1).
+pub(crate) fn path(app: &App) -> String {
+    const WELL_KNOWN: &str = "/.well-known/oauth-authorization-server";
+    let own = app.face.issuer_path;
+    match () {
+        () if app.broken(TenantFault::MetadataAtRoot) => WELL_KNOWN.to_owned(),
+        () if app.broken(TenantFault::MetadataAppended) => format!("{own}{WELL_KNOWN}"),
+        () if app.broken(TenantFault::AnyTenant) => format!("{WELL_KNOWN}/{{tenant}}"),
+        () => format!("{WELL_KNOWN}{own}"),
+    }
 }
 
 /// `/.well-known/oauth-authorization-server`.

@@ -174,6 +174,9 @@ pub(crate) fn device_decided(app: &App, approved: bool) -> Response {
     send(app, StatusCode::OK, "Done", html! { p { (what) } })
 }
 
+/// What the names of the fields begin with by which a scope is withheld.
+pub(crate) const WITHHOLD: &str = "withhold_";
+
 /// What the person allows to be spent, and where.
 fn limits(app: &App) -> Markup {
     html! {
@@ -241,6 +244,11 @@ pub(crate) fn consent(app: &App, id: &str, interaction: &Interaction) -> Respons
         form method="post" action=(format!("{}/{id}", app.face.paths.consent)) {
             input type="hidden" name="csrf" value=(interaction.csrf);
             @if app.face.rules.limits { (limits(app)) }
+            @if app.face.lets_choose() {
+                @for scope in &request.scopes {
+                    label { input type="checkbox" name=(format!("{WITHHOLD}{scope}")) value="yes"; " Without " (scope) }
+                }
+            }
             button type="submit" name="decision" value="approve" { "Approve" }
             button type="submit" name="decision" value="deny" { "Deny" }
         }

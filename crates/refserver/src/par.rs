@@ -11,7 +11,7 @@ use axum::{
 use serde_json::json;
 
 use crate::{
-    App, Fault, authorize, client_auth,
+    App, Fault, authorize, cimd, client_auth,
     http::{self, Params},
     issue, jar, pages,
     state::{Client, Db, now_ms},
@@ -57,6 +57,15 @@ pub(crate) async fn get(
 async fn push(app: &App, headers: &HeaderMap, params: &Params) -> Response {
     let bad = |error: &str, what: &str| token::fail(app, StatusCode::BAD_REQUEST, error, what);
     let lenient = app.broken(Fault::ParUnauthenticated);
+    if app.face.knows_documents()
+        && let Some(id) = params.get("client_id").filter(|id| cimd::is_url(id))
+        && let Err(why) = cimd::discover(app, id).await
+    {
+        return bad(
+            "invalid_client",
+            &format!("the client cannot be known: {why}"),
+        );
+    }
     let client = match client_auth::authenticate(app, headers, params, lenient).await {
         Ok(client) => client,
         Err(response) => return response,

@@ -19,3 +19,4 @@ pub mod metadata;
 pub mod rar;
 pub mod redirect_uri;
 pub mod uri;
+pub mod x509;

@@ -10,6 +10,17 @@ pub(super) static FACE: FaceData = face("reference");
 /// The same server, met as one that guards an MCP server.
 pub(super) static MCP: FaceData = face("mcp");
 
+/// The same server on https, as one of several tenants of its host, and strict: every request has to be pushed.
+pub(super) static TENANT: FaceData = FaceData {
+    issuer_path: "/tenant",
+    rules: Rules {
+        push_required: true,
+        https: true,
+        ..Rules::REFERENCE
+    },
+    ..face("tenant")
+};
+
 const fn face(name: &'static str) -> FaceData {
     FaceData {
         name,

@@ -243,6 +243,21 @@ pub async fn shows(t: &Target, fault: Fault) -> Option<bool> {
             .contains("#code="),
         Fault::AutoApprove => returning(t, "a", &[]).await != "consent",
         Fault::ConsentForAnyClient => returning(t, "b", &[]).await != "consent",
+        Fault::PartialConsentIgnored => {
+            let both = [("scope", "read write")];
+            let (page, path) = consent_page(t, &mut browser, &both, "a").await;
+            let csrf = hidden(&page);
+            let decision = [
+                ("csrf", csrf.as_str()),
+                ("decision", "approve"),
+                ("withhold_write", "yes"),
+            ];
+            let answer = t
+                .browse(&mut browser, "POST", &path, Some(&form(&decision)))
+                .await;
+            let code = answer.param("code").unwrap_or_default();
+            t.redeem("a", &code, &[]).await.text("scope") != "read"
+        }
         Fault::ConsentUninformed => !consent_page(t, &mut browser, &[], "a")
             .await
             .0
