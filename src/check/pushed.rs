@@ -67,6 +67,11 @@ fn kept(view: &View<'_>) -> Result<Finding, Finding> {
             .find(|outcome| outcome.verb == Verb::Push && outcome.field("request_uri") == reference)
             .ok_or_else(|| Finding::undecided("the request refers to nothing that was pushed"))?,
     };
+    // A request object that was pushed: what it says is known of the step that made it.
+    let pushed = match pushed.sent_param("request") {
+        Some(_) => view.outcome,
+        None => pushed,
+    };
     let location = view.outcome.location.as_deref().unwrap_or_default();
     if location.is_empty() {
         return Err(Finding::undecided("there was no redirect"));

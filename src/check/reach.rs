@@ -6,19 +6,25 @@ use super::view::{View, object, quote};
 use super::{Check, Finding, Look};
 
 pub(super) const CHECKS: &[Check] = &[
+    Check("issuer-has-path", Look::At(has_path)),
     Check("metadata-other-path", Look::At(other_path)),
     Check("certificate-valid", Look::At(certificate_valid)),
 ];
 
+/// Whether the issuer is one of several that its host may have.
+fn has_path(view: &View<'_>) -> Result<Finding, Finding> {
+    let issuer = quote(&view.target.issuer);
+    let path = wire::uri::Parts::split(&view.target.issuer).path;
+    match path {
+        "" | "/" => Err(Finding::not_applicable(format!(
+            "the issuer {issuer} has no path"
+        ))),
+        _ => Ok(Finding::pass(format!("the issuer {issuer} has a path"))),
+    }
+}
+
 fn other_path(view: &View<'_>) -> Result<Finding, Finding> {
     let issuer = &view.target.issuer;
-    let path = wire::uri::Parts::split(issuer).path;
-    if path.is_empty() || path == "/" {
-        return Err(Finding::not_applicable(format!(
-            "the issuer {} has no path",
-            quote(issuer)
-        )));
-    }
     let reply = view.last()?;
     let named = object(reply).ok().and_then(|document| {
         let issuer = document.value.get("issuer").and_then(Value::as_str);
@@ -80,6 +86,9 @@ mod tests {
         assert_eq!(at(404, ""), Pass);
         assert_eq!(at(200, r#"{"issuer":"https://as.example/other"}"#), Pass);
         assert_eq!(of("metadata-other-path", &Stage::silent()), Undecided);
+        let mut stage = Stage::new();
+        stage.discover("as", 200, own);
+        assert_eq!(of("issuer-has-path", &stage), Pass);
     }
 
     #[test]

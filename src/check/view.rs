@@ -187,7 +187,12 @@ impl<'s> View<'s> {
                 .iter()
                 .find(|outcome| outcome.field("request_uri") == Some(&uri))
         {
-            params.extend(pushed.sent.iter().cloned());
+            // As a strict reader has it, like what stands in a query.
+            let body = self.exchanges_of(pushed).next_back();
+            match body.map(|recorded| texts(&Pairs::parse(&recorded.request.body))) {
+                Some(read) if !read.is_empty() => params.extend(read),
+                _ => params.extend(pushed.sent.iter().cloned()),
+            }
         }
         params
     }
