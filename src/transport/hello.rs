@@ -190,8 +190,8 @@ fn random() -> [u8; 32] {
 
 /// The first record of an answer, once enough of it is there.
 fn read(bytes: &[u8]) -> Option<Hello> {
-    match bytes.first()? {
-        &ALERT => {
+    match *bytes.first()? {
+        ALERT => {
             let number = *bytes.get(6)?;
             let name = match number {
                 40 => " handshake_failure",
@@ -204,7 +204,7 @@ fn read(bytes: &[u8]) -> Option<Hello> {
                 "answered with alert {number}{name}"
             )))
         }
-        &HANDSHAKE => {
+        HANDSHAKE => {
             if *bytes.get(5)? != 2 {
                 return Some(Hello::Unknown("the answer is no ServerHello".to_owned()));
             }
