@@ -202,6 +202,17 @@ pub struct CaseReport {
     pub duration_ms: u64,
 }
 
+/// What came of a deviation: the reason without a beginning that only repeats the deviation.
+pub fn result<'r>(reason: &'r str, deviation: &str) -> &'r str {
+    let rest = reason
+        .strip_prefix(deviation)
+        .and_then(|rest| rest.strip_prefix(' '));
+    match rest {
+        Some(rest) if !deviation.is_empty() && !rest.trim().is_empty() => rest,
+        _ => reason,
+    }
+}
+
 /// How many cases came to each verdict.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
@@ -260,6 +271,9 @@ pub struct RunStart {
     pub tool: String,
     /// The target's name or issuer.
     pub target: String,
+    /// The target file and the line of its issuer, `target.toml:3`, when there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_file: Option<String>,
     /// The profiles that judge.
     pub profiles: Vec<String>,
     /// RFC 3339, UTC.

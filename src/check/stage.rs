@@ -386,6 +386,7 @@ fn resource(name: &str) -> Resource {
 fn target() -> Target {
     Target {
         name: "stage".into(),
+        source: None,
         issuer: "https://as.example/t".into(),
         profiles: Vec::new(),
         clients: vec![Client {

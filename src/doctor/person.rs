@@ -5,6 +5,7 @@ use crate::flow::{Answer, How, Outcome, Scene, World};
 use crate::login::{Seen, form};
 use crate::suite::model::{Change, Step, User, Verb};
 use crate::target::model::{Driver, LoginStep};
+use crate::transport::redact::excerpt;
 
 /// Performs the first grant; says whether there is a token.
 pub(super) async fn look(report: &mut Report, world: &World, scene: &mut Scene<'_>) -> bool {
@@ -170,8 +171,7 @@ fn name_it(report: &mut Report, world: &World, scene: &Scene<'_>, outcome: &Outc
                 "write driver = \"browser\" (the same steps), or driver = \"json\" with the requests its script makes",
             ),
             Some(seen) if login.driver == Driver::Json => {
-                let body = scene.last_exchange(outcome).and_then(|last| last.reply.as_ref().ok()).map(|reply| reply.text()).unwrap_or_default();
-                let body: String = body.chars().take(200).collect();
+                let body = scene.last_exchange(outcome).map_or_else(String::new, |last| excerpt(last, 200));
                 let with_user = seen.step.and_then(|at| login.steps.get(at)).is_some_and(names_user);
                 let (name, fix) = if with_user && matches!(status, 400 | 401 | 403 | 422) {
                     ("login-credentials", format!("correct the fields of [user.{user}], or the step's body and header"))
@@ -289,9 +289,7 @@ fn exchange(
 ) {
     let body = scene
         .last_exchange(outcome)
-        .and_then(|last| last.reply.as_ref().ok())
-        .map(|reply| reply.text().chars().take(200).collect::<String>())
-        .unwrap_or_default();
+        .map_or_else(String::new, |last| excerpt(last, 200));
     let what = format!(
         "the login works, but the code is refused at the token endpoint ({status}): {body}"
     );

@@ -4,6 +4,7 @@ use crate::doctor::Report;
 use crate::flow::{Answer, How, Outcome, Scene, World};
 use crate::suite::model::{Change, Step, User, Verb};
 use crate::target::model::{Driver, Resource};
+use crate::transport::redact::excerpt;
 use crate::transport::{Reply, Request};
 
 pub(super) async fn look(report: &mut Report, world: &World, scene: &mut Scene<'_>) {
@@ -66,12 +67,9 @@ fn explain(
 ) {
     let name = &resource.name;
     let probe = format!("{} {}", resource.method, resource.url);
-    let reply = scene
-        .last_exchange(called)
-        .and_then(|last| last.reply.as_ref().ok());
-    let body: String = reply
-        .map(|reply| reply.text().chars().take(200).collect())
-        .unwrap_or_default();
+    let last = scene.last_exchange(called);
+    let reply = last.and_then(|last| last.reply.as_ref().ok());
+    let body = last.map_or_else(String::new, |last| excerpt(last, 200));
     let here = format!("under [resource.{name}]");
     match &called.answer {
         Answer::Refused { status: 401, .. } if world.target.login.driver == Driver::Tokens => {

@@ -10,7 +10,7 @@ use crate::report::sample;
 /// a seed is asked everything.
 pub fn report(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let parts: [fn(&str); 6] = [
+    let parts: [fn(&str); 7] = [
         html::holds,
         |text| {
             junit::holds(text);
@@ -23,6 +23,7 @@ pub fn report(data: &[u8]) {
         },
         |text| terminal::holds(text, 70),
         |text| terminal::holds(text, 130),
+        whole,
     ];
     if cfg!(fuzzing) {
         parts[super::number(data) % parts.len()](&text);
@@ -30,6 +31,45 @@ pub fn report(data: &[u8]) {
         parts.iter().for_each(|part| part(&text));
     }
     visible(&text);
+}
+
+/// A run in which every text is hostile, in every format: what a reader finds is built as with any other text.
+pub(crate) fn whole(text: &str) {
+    use crate::report::{Format, Look};
+    if text.is_empty() {
+        // What is empty has no row.
+        return;
+    }
+    let (run, plain) = (sample::hostile_run(text), sample::hostile_run("x"));
+    html::built_alike(&run);
+    let elements = |run| {
+        let elements = junit::read(&Format::Junit.render(run).unwrap());
+        elements
+            .into_iter()
+            .map(|element| element.0)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(elements(&run), elements(&plain));
+    markdown::built_alike(&run, &plain, text);
+    for format in [Format::Json, Format::Har, Format::Sarif] {
+        let read: serde_json::Value =
+            serde_json::from_slice(&format.render(&run).unwrap()).unwrap();
+        assert!(read.is_object());
+    }
+    // A badge has words of ours only.
+    let badge = |run| Format::Badge.render(run).unwrap();
+    assert_eq!(badge(&run), badge(&plain));
+    for width in [70, 130] {
+        let look = Look {
+            annotations: true,
+            width,
+            ..Look::default()
+        };
+        let shown = terminal::told(look, &run);
+        assert_eq!(terminal::commands(&shown).len(), 1, "{shown}");
+        let hidden = |c| c != '\n' && crate::report::text::is_hidden(c);
+        assert!(!shown.chars().any(hidden), "{shown:?}");
+    }
 }
 
 /// What is printed in one line has no character that moves, hides or commands.
@@ -91,6 +131,29 @@ pub(crate) mod html {
             .collect()
     }
 
+    /// Nothing but the page's own script, and no address but of clauses and of places in the page.
+    pub(crate) fn built_alike(run: &Run) {
+        let page = read(run);
+        assert_eq!(texts(&page, "script").len(), 1);
+        assert_eq!(
+            texts(&page, "style, link, img, iframe, object, form").len(),
+            1
+        );
+        innocent(&page);
+    }
+
+    fn innocent(page: &Html) {
+        for element in page.select(&Selector::parse("*").unwrap()) {
+            for (name, value) in element.value().attrs() {
+                assert!(!name.starts_with("on"), "{name}={value}");
+                assert!(
+                    name != "href" || value.starts_with("https://") || value.starts_with('#'),
+                    "{value}"
+                );
+            }
+        }
+    }
+
     pub(crate) fn holds(hostile: &str) {
         let page = read(&sample::run_of(vec![sample::hostile_case(hostile)]));
         let expected = text::line(hostile);
@@ -103,19 +166,15 @@ pub(crate) mod html {
         // An empty deviation has no row.
         assert!(hostile.is_empty() || values[1] == expected);
         assert_eq!(
+            texts(&page, "td.right").len(),
+            texts(&page, "td.left").len()
+        );
+        assert_eq!(
             texts(&page, "section.failure pre code"),
             [text::line(&format!("curl {hostile}"))]
         );
         assert_eq!(texts(&page, "script").len(), 1);
-        for element in page.select(&Selector::parse("*").unwrap()) {
-            for (name, value) in element.value().attrs() {
-                assert!(!name.starts_with("on"), "{name}={value}");
-                assert!(
-                    name != "href" || value.starts_with("https://") || value.starts_with('#'),
-                    "{value}"
-                );
-            }
-        }
+        innocent(&page);
     }
 }
 
@@ -235,7 +294,7 @@ pub(crate) mod junit {
 
 pub(crate) mod markdown {
     use super::sample;
-    use crate::report::{markdown::render, text};
+    use crate::report::{Run, markdown::render, text};
 
     /// What a reader shows of a Markdown text: plain text and code, and what is anything else.
     fn parsed(source: &str) -> (String, Vec<String>, Vec<String>) {
@@ -267,6 +326,17 @@ pub(crate) mod markdown {
             }
         }
         (words, blocks, strange)
+    }
+
+    /// No markup that is not there with any other text; what is no code is shown as text.
+    pub(crate) fn built_alike(run: &Run, plain: &Run, hostile: &str) {
+        let read = |run| parsed(&String::from_utf8(render(run).unwrap()).unwrap());
+        let ((words, blocks, strange), (_, others, _)) = (read(run), read(plain));
+        assert!(strange.is_empty(), "{strange:?}");
+        assert!(blocks.len() <= others.len(), "{blocks:?}");
+        // Blanks at the ends of a cell are not part of Markdown text, and a long one is cut.
+        let head: String = text::line(hostile).chars().take(60).collect();
+        assert!(words.contains(head.trim()), "{words}");
     }
 
     pub(crate) fn holds(hostile: &str) {
@@ -343,9 +413,10 @@ pub(crate) mod sarif {
             result["webResponse"]["body"]["text"].as_str().unwrap(),
             text
         );
-        let uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        // What is outside the working folder has no place.
+        let uri = result["relatedLocations"][0]["physicalLocation"]["artifactLocation"]["uri"]
             .as_str()
-            .unwrap();
+            .unwrap_or_default();
         let plain = uri
             .bytes()
             .all(|b| b.is_ascii_graphic() && !b"<>\"{}|\\^`".contains(&b));
@@ -355,8 +426,8 @@ pub(crate) mod sarif {
 
 pub(crate) mod terminal {
     use super::sample;
-    use crate::event::CaseReport;
-    use crate::report::{Look, Report as _, Terminal, text};
+    use crate::event::{CaseReport, Event};
+    use crate::report::{Look, Report as _, Run, Terminal, text};
     use std::io::{self, Write};
     use std::sync::{Arc, Mutex};
 
@@ -378,6 +449,22 @@ pub(crate) mod terminal {
         for event in sample::events_of(cases) {
             terminal.event(&event).unwrap();
         }
+        terminal.finish().unwrap();
+        let bytes = buffer.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    /// A whole run as it is told.
+    pub(crate) fn told(look: Look, run: &Run) -> String {
+        let buffer = Buffer::default();
+        let mut terminal = Box::new(Terminal::new(Box::new(buffer.clone()), look));
+        terminal.event(&Event::Start(run.start.clone())).unwrap();
+        for case in &run.cases {
+            let case = Event::Case(Box::new(case.clone()));
+            terminal.event(&case).unwrap();
+        }
+        let end = Event::End(Box::new(run.end.clone()));
+        terminal.event(&end).unwrap();
         terminal.finish().unwrap();
         let bytes = buffer.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()

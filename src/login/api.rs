@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::login::{End, HOOK_VALUE, Seen, Visit, Walk, Will, hook, html, walk};
 use crate::target::model::Call;
+use crate::transport::redact::excerpt;
 use crate::transport::{Recorded, Reply, Request};
 
 /// Follows an authorization request to the page where the API takes over, and carries out the calls.
@@ -111,7 +112,7 @@ fn read(
         return Err(End::ServerError(reply.status));
     }
     if reply.status >= 400 {
-        let text: String = reply.text().chars().take(200).collect();
+        let text = excerpt(recorded, 200);
         let about = format!(
             "step {} {} {url} was answered: {text}",
             number + 1,
@@ -128,7 +129,7 @@ fn read(
                 taken.insert(name.clone(), value);
             }
             None => {
-                let text: String = reply.text().chars().take(200).collect();
+                let text = excerpt(recorded, 200);
                 return Err(End::Stuck(format!(
                     "step {}: {} {url} answered {} without `{path}`: {text}",
                     number + 1,

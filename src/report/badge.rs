@@ -20,6 +20,7 @@ pub fn render(run: &Run) -> io::Result<Vec<u8>> {
             format!("conforms, {} of {}", summary.pass, summary.total()),
             "#1a7f37",
         ),
+        1 if summary.fail == 0 => ("does not pass".to_owned(), "#b42318"),
         1 => (
             format!("{} failed of {} decided", summary.fail, summary.decided()),
             "#b42318",

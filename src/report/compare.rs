@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use crate::event::{PolicyLine, Verdict};
 
 use super::json::{Case, Document};
+use super::markdown::{Bounded, MOST, cell, row};
 use super::{severity_word, text};
 
 /// One case, or one variant of a case, whose verdict changed.
@@ -276,66 +277,70 @@ pub fn plain(found: &Comparison) -> String {
     out
 }
 
-/// The comparison as Markdown, for a comment on a change.
+/// The comparison as Markdown, for a comment on a change: at most [`MOST`](super::markdown::MOST) bytes.
 pub fn markdown(found: &Comparison) -> String {
-    let mut out = format!(
-        "### oauthspec: {} broken, {} mended\n\n",
-        found.broken.len(),
-        found.mended.len()
+    let mut out = Bounded::default();
+    out.add(
+        &format!(
+            "### oauthspec: {} broken, {} mended\n\n",
+            found.broken.len(),
+            found.mended.len()
+        ),
+        MOST,
     );
-    for caveat in &found.caveats {
-        let _ = writeln!(out, "> {}\n", text::markdown(caveat));
-    }
-    for (title, changes) in sections(found) {
-        if changes.is_empty() {
-            continue;
-        }
-        let _ = writeln!(
-            out,
-            "**{title}**\n\n| case | was | is | severity | reason |\n|---|---|---|---|---|"
+    let caveats = found.caveats.iter();
+    out.part(
+        "",
+        caveats.map(|caveat| format!("> {}\n\n", cell(caveat))),
+        5_000,
+    );
+    for ((title, changes), limit) in sections(found)
+        .into_iter()
+        .zip([30_000, 40_000, 48_000, 54_000])
+    {
+        out.part(
+            &format!(
+                "**{title}**\n\n| case | was | is | severity | reason |\n|---|---|---|---|---|\n"
+            ),
+            changes.iter().map(|change| {
+                row(&[
+                    &change.name,
+                    change.old.word(),
+                    change.new.word(),
+                    severity_word(change.severity),
+                    &change.reason,
+                ])
+            }),
+            limit,
         );
-        for change in changes {
-            let _ = writeln!(
-                out,
-                "| {} | {} | {} | {} | {} |",
-                text::markdown(&change.name),
-                change.old.word(),
-                change.new.word(),
-                severity_word(change.severity),
-                text::markdown(&change.reason)
-            );
-        }
-        out.push('\n');
     }
-    for (title, cases) in [("new cases", &found.added), ("cases gone", &found.gone)] {
-        if !cases.is_empty() {
-            let names: Vec<String> = cases
-                .iter()
-                .map(|(id, verdict)| format!("{} ({})", text::markdown(id), verdict.word()))
-                .collect();
-            let _ = writeln!(out, "**{title}**: {}\n", names.join(", "));
-        }
-    }
-    if !found.policy.is_empty() {
-        let _ = writeln!(
-            out,
-            "**changed policy**\n\n| topic | was | is |\n|---|---|---|"
+    for (title, cases, limit) in [
+        ("new cases", &found.added, 57_000),
+        ("cases gone", &found.gone, 60_000),
+    ] {
+        let names = cases.iter();
+        out.part(
+            &format!("**{title}**\n\n"),
+            names.map(|(id, verdict)| format!("- {} ({})\n", cell(id), verdict.word())),
+            limit,
         );
-        for line in &found.policy {
-            let _ = writeln!(
-                out,
-                "| {} | {} | {} |",
-                text::markdown(&line.topic),
-                text::markdown(line.old.as_deref().unwrap_or("not seen")),
-                text::markdown(line.new.as_deref().unwrap_or("not seen"))
-            );
-        }
-        out.push('\n');
     }
+    out.part(
+        "**changed policy**\n\n| topic | was | is |\n|---|---|---|\n",
+        found.policy.iter().map(|line| {
+            let (old, new) = (line.old.as_deref(), line.new.as_deref());
+            row(&[
+                &line.topic,
+                old.unwrap_or("not seen"),
+                new.unwrap_or("not seen"),
+            ])
+        }),
+        MOST,
+    );
     if found.is_empty() {
-        out.push_str("No verdict and no policy differs.\n");
+        out.add("No verdict and no policy differs.\n", MOST);
     }
-    out
+    out.text
 }
 
 fn sections(found: &Comparison) -> [(&'static str, &Vec<Change>); 4] {

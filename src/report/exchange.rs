@@ -193,6 +193,10 @@ pub fn rows(variant: &VariantReport, detail: Detail) -> Vec<Row> {
     let story = story(variant);
     let mut rows = beside(&told(&story.control, detail), &told(&story.failing, detail));
     if story.control.is_empty() {
+        // Nothing to compare with.
+        for row in &mut rows {
+            row.kind = Kind::Same;
+        }
         return rows;
     }
     mark_fresh(&mut rows, &variant.deviation);

@@ -24,6 +24,9 @@ pub struct Document {
     pub tool: String,
     /// The target's name or issuer.
     pub target: String,
+    /// The target file and the line of its issuer, `target.toml:3`, when there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_file: Option<String>,
     /// The profiles that judged.
     pub profiles: Vec<String>,
     /// When the run began: RFC 3339, UTC.
@@ -133,6 +136,7 @@ impl From<&Run> for Document {
             format_version: FORMAT_VERSION,
             tool: run.start.tool.clone(),
             target: run.start.target.clone(),
+            target_file: run.start.target_file.clone(),
             profiles: run.start.profiles.clone(),
             started_at: run.start.started_at.clone(),
             duration_ms: run.end.duration_ms,

@@ -189,6 +189,7 @@ pub fn start() -> RunStart {
     RunStart {
         tool: "oauthspec 0.1.0".into(),
         target: "https://as.example".into(),
+        target_file: Some("target.toml:3".into()),
         profiles: vec!["oauth21".into()],
         started_at: "2026-11-21T03:04:05Z".into(),
         seed: 42,
@@ -278,6 +279,30 @@ pub fn hostile_case(text: &str) -> CaseReport {
     case.source = text.into();
     case.promise = Some(text.into());
     case
+}
+
+/// A run in which every text is the given one, those about the run as a whole too.
+pub fn hostile_run(text: &str) -> super::Run {
+    let mut waived = hostile_case(text);
+    waived.id = "redirect.waived".into();
+    waived.waived = Some(text.into());
+    let mut skipped = hostile_case(text);
+    skipped.id = "redirect.skipped".into();
+    skipped.verdict = Verdict::Skipped;
+    let mut run = run_of(vec![hostile_case(text), waived, skipped]);
+    run.start.target = text.into();
+    run.start.target_file = Some(text.into());
+    run.start.profiles = vec![text.into()];
+    run.start.started_at = text.into();
+    run.end.policy = vec![PolicyLine {
+        topic: "a topic of ours".into(),
+        observed: text.into(),
+    }];
+    run.end.leftovers = vec![text.into()];
+    run.end.problems = vec![text.into()];
+    run.end.interrupted = Some(text.into());
+    run.end.outcome = text.into();
+    run
 }
 
 /// Texts that break naive writers.

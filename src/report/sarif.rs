@@ -22,7 +22,7 @@ pub fn render(run: &Run) -> io::Result<Vec<u8>> {
     for (index, case) in reported.iter().enumerate() {
         for variant in &case.variants {
             if matches!(variant.verdict, Verdict::Fail | Verdict::Warn) {
-                results.push(result(case, variant, index));
+                results.push(result(run, case, variant, index));
             }
         }
     }
@@ -94,27 +94,35 @@ fn rule(case: &CaseReport) -> Value {
 }
 
 #[expect(clippy::indexing_slicing, reason = "a JSON object takes any member")]
-fn result(case: &CaseReport, variant: &VariantReport, rule: usize) -> Value {
+fn result(run: &Run, case: &CaseReport, variant: &VariantReport, rule: usize) -> Value {
     let name = full_name(case, variant);
-    let (path, line) = match case.source.rsplit_once(':') {
-        Some((path, line)) => (path, line.parse::<u32>().unwrap_or(1).max(1)),
-        None => (case.source.as_str(), 1),
+    // Code scanning shows the first location, and only of a file of the repository: the target file is
+    // there, the suite file seldom.
+    let target = run.start.target_file.as_deref().and_then(physical);
+    let (first, second) = match (target, physical(&case.source)) {
+        (None, suite) => (suite, None),
+        both => both,
     };
+    let mut location = json!({ "logicalLocations": [{ "fullyQualifiedName": text::line(&name), "kind": "member" }] });
+    if let Some(first) = first {
+        location["physicalLocation"] = first;
+    }
     let mut result = json!({
         "ruleId": case.id,
         "ruleIndex": rule,
         "kind": "fail",
         "level": level(variant.verdict),
         "message": message(&format!("{}: {}", variant.deviation, variant.reason)),
-        "locations": [{
-            "physicalLocation": {
-                "artifactLocation": { "uri": relative_uri(path) },
-                "region": { "startLine": line },
-            },
-            "logicalLocations": [{ "fullyQualifiedName": text::line(&name), "kind": "member" }],
-        }],
+        "locations": [location],
         "partialFingerprints": { "oauthspecCase/v1": name },
     });
+    if let Some(second) = second {
+        result["relatedLocations"] = json!([{
+            "id": 1,
+            "message": message("the case, as its suite states it"),
+            "physicalLocation": second,
+        }]);
+    }
     if let Some(waived) = &case.waived {
         result["suppressions"] =
             json!([{ "kind": "external", "justification": text::line(waived) }]);
@@ -192,6 +200,21 @@ fn security_severity(severity: Severity) -> &'static str {
     }
 }
 
+/// A file and a line, `suites/pkce.toml:12`; none outside the working folder, where nobody finds it.
+fn physical(source: &str) -> Option<Value> {
+    let (path, line) = match source.rsplit_once(':') {
+        Some((path, line)) => (path, line.parse::<u32>().unwrap_or(1).max(1)),
+        None => (source, 1),
+    };
+    let outside = std::path::Path::new(path).is_absolute() || path.split('/').any(|at| at == "..");
+    (!outside).then(|| {
+        json!({
+            "artifactLocation": { "uri": relative_uri(path.trim_start_matches("./")) },
+            "region": { "startLine": line },
+        })
+    })
+}
+
 /// A path as a relative URI reference.
 fn relative_uri(path: &str) -> String {
     let mut out = String::new();
@@ -250,6 +273,35 @@ mod tests {
             .filter(|result| result["suppressions"][0]["justification"] == "known since spring")
             .collect();
         assert_eq!(suppressed.len(), 2);
+    }
+
+    #[test]
+    fn a_result_is_found_in_the_target_file_and_related_to_its_case() {
+        let at = |run: &crate::report::Run| {
+            let result = read(run)["runs"][0]["results"][0].clone();
+            let place = |of: &serde_json::Value| {
+                let place = &of["physicalLocation"];
+                let uri = place["artifactLocation"]["uri"].as_str().map(str::to_owned);
+                (
+                    uri.unwrap_or_default(),
+                    place["region"]["startLine"].as_u64(),
+                )
+            };
+            (
+                place(&result["locations"][0]),
+                place(&result["relatedLocations"][0]),
+            )
+        };
+        let mut run = sample::run();
+        let suite = ("suites/redirect.toml".to_owned(), Some(12));
+        assert_eq!(
+            at(&run),
+            (("target.toml".to_owned(), Some(3)), suite.clone())
+        );
+        for elsewhere in [None, Some("/etc/target.toml:3"), Some("../target.toml:3")] {
+            run.start.target_file = elsewhere.map(str::to_owned);
+            assert_eq!(at(&run), (suite.clone(), (String::new(), None)));
+        }
     }
 
     proptest! {

@@ -156,6 +156,7 @@ pub async fn run(
     events(Event::Start(RunStart {
         tool: concat!("oauthspec ", env!("CARGO_PKG_VERSION")).into(),
         target: label(&target),
+        target_file: target.source.clone(),
         profiles,
         started_at: jiff::Timestamp::now().to_string(),
         seed: options.seed,
@@ -328,13 +329,17 @@ fn still_to_run<'s>(
     (left, taken)
 }
 
-/// Keeps a run's evidence within bounds: once this many bytes are told, further exchanges of what is
-/// in order are left out, and of the others the bodies.
-const MOST_EVIDENCE: usize = 24 << 20;
+/// Keeps a run's evidence within bounds. What is in order may take this many bytes, and is left out
+/// afterwards;
+const MOST_IN_ORDER: usize = 16 << 20;
+/// what is not in order has room of its own, so that a failure that comes late is shown as well as the
+/// first; beyond it, bodies and headers are left out.
+const MOST_OF_OTHERS: usize = 32 << 20;
 
 #[derive(Default)]
 struct Evidence {
-    told: usize,
+    in_order: usize,
+    others: usize,
 }
 
 impl Evidence {
@@ -342,34 +347,42 @@ impl Evidence {
         for variant in &mut report.variants {
             let in_order = matches!(variant.verdict, Verdict::Pass | Verdict::Skipped);
             for exchanges in [&mut variant.evidence, &mut variant.control] {
-                if self.told > MOST_EVIDENCE && in_order {
-                    exchanges.clear();
+                if in_order {
+                    if self.in_order > MOST_IN_ORDER {
+                        exchanges.clear();
+                    }
+                    self.in_order += exchanges.iter().map(bytes).sum::<usize>();
+                    continue;
                 }
                 for exchange in exchanges {
-                    self.exchange(exchange);
+                    if self.others > MOST_OF_OTHERS {
+                        shorten(exchange);
+                    }
+                    self.others += bytes(exchange);
                 }
             }
         }
     }
+}
 
-    fn exchange(&mut self, exchange: &mut Exchange) {
-        let full = self.told > MOST_EVIDENCE;
-        for message in std::iter::once(&mut exchange.request).chain(&mut exchange.response) {
-            if full {
-                message.body = format!(
-                    "({} bytes, left out: the run has too much evidence)",
-                    message.body_bytes
-                );
-                message.headers.clear();
-            }
-            self.told += message.body.len()
-                + message
-                    .headers
-                    .iter()
-                    .map(|(name, value)| name.len() + value.len() + 64)
-                    .sum::<usize>();
-        }
-        self.told += exchange.url.len() + exchange.curl.len() + 512;
+/// What an exchange takes in a report, roughly.
+fn bytes(exchange: &Exchange) -> usize {
+    let messages = std::iter::once(&exchange.request).chain(&exchange.response);
+    let told = messages.map(|message| {
+        let headers = message.headers.iter();
+        let headers = headers.map(|(name, value)| name.len() + value.len() + 64);
+        message.body.len() + headers.sum::<usize>()
+    });
+    told.sum::<usize>() + exchange.url.len() + exchange.curl.len() + 512
+}
+
+fn shorten(exchange: &mut Exchange) {
+    for message in std::iter::once(&mut exchange.request).chain(&mut exchange.response) {
+        message.headers.clear();
+        message.body = format!(
+            "({} bytes, left out: the run has too much evidence)",
+            message.body_bytes
+        );
     }
 }
 

@@ -96,6 +96,7 @@ pub fn from_issuer(issuer: &str) -> Result<Target, Diagnostics> {
     }
     Ok(Target {
         name: issuer.to_owned(),
+        source: None,
         issuer: issuer.to_owned(),
         profiles: vec![crate::profile::DEFAULT.to_owned()],
         clients: Vec::new(),

@@ -11,6 +11,8 @@ use url::Url;
 pub struct Target {
     /// For people: the file's name, or `reference`.
     pub name: String,
+    /// The target file and the line of its issuer, `target.toml:3`; none for what comes without a file.
+    pub source: Option<String>,
     /// As written; compared string-identical with the metadata.
     pub issuer: String,
     /// The profiles that judge.

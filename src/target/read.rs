@@ -68,6 +68,8 @@ impl Pieces<'_> {
 
     pub(super) fn target(&self, root: &Table<'_, '_>) -> Option<Target> {
         let issuer = self.issuer(root);
+        let line = root.entry("issuer").map(|entry| &entry.key_span);
+        let line = line.map_or(1, |span| self.reader.line(span));
         let rar = self.rar(root);
         let clients = self.clients(root);
         let users = self.users(root);
@@ -90,6 +92,7 @@ impl Pieces<'_> {
         }
         Some(Target {
             name: self.name(),
+            source: Some(format!("{}:{line}", self.reader.file())),
             issuer: issuer?.0,
             profiles: self.profiles(root),
             clients: acting(clients, &login),

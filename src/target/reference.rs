@@ -73,6 +73,7 @@ impl Reference {
 pub fn target(facts: &Facts) -> Target {
     Target {
         name: "reference".into(),
+        source: None,
         issuer: facts.issuer.clone(),
         profiles: std::iter::once("oauth21".to_owned())
             .chain(facts.service.clone())

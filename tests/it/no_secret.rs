@@ -219,6 +219,17 @@ fn asked(text: &str, known: &[String], found: &mut BTreeMap<String, &'static str
                 found.insert(decoded(value), "made by the client");
             }
         }
+        // Whoever has the signature too can send the request again.
+        for value in between(line, "request=eyJ", &['&', ' ', '\r']) {
+            // Some attacks have none.
+            let signed = value
+                .split('.')
+                .nth(2)
+                .is_some_and(|part| part.len() >= WINDOW);
+            if signed {
+                found.insert(format!("eyJ{}", decoded(value)), "request object");
+            }
+        }
         // As the harness makes them; others are inventions of the fuzzer.
         for value in between(line, "code_verifier=", &['&', ' ', '\r']) {
             let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
@@ -377,6 +388,19 @@ async fn a_full_run_gives_no_secret_away() {
         .oauthspec("run", &arguments(&["run", "target.toml"], &reports))
         .await;
     assert_eq!(exit, Some(0));
+    let secrets = watched.secrets();
+    for kind in [
+        "client_secret",
+        "registration_access_token",
+        "id_token",
+        "device_code",
+        "form token",
+        "request object",
+        "kept by the server",
+    ] {
+        let seen = secrets.values().any(|seen| *seen == kind);
+        assert!(seen, "the run met no {kind}");
+    }
     assert_no_leak(&watched, 1_000);
     std::fs::remove_dir_all(&watched.folder).unwrap();
 }

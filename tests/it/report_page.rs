@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use base64::Engine as _;
 use oauthspec::event::{
@@ -64,6 +64,26 @@ impl Browser {
     async fn run(&self, script: &str) -> Value {
         self.post("/execute/sync", json!({ "script": script, "args": [] }))
             .await
+    }
+
+    /// Opens a page as it looks on a screen of this width.
+    async fn looks(&self, address: &str, width: u64, dark: bool) {
+        let size =
+            json!({ "width": width, "height": 860, "deviceScaleFactor": 1, "mobile": width < 600 });
+        self.devtools("Emulation.setDeviceMetricsOverride", size)
+            .await;
+        let scheme = if dark { "dark" } else { "light" };
+        let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        self.devtools("Emulation.setEmulatedMedia", features).await;
+        self.post("/url", json!({ "url": address })).await;
+    }
+
+    /// What is on the screen, as a PNG.
+    async fn picture(&self, path: &std::path::Path) {
+        let shot = self.devtools("Page.captureScreenshot", json!({})).await;
+        let bytes =
+            base64::engine::general_purpose::STANDARD.decode(shot["data"].as_str().unwrap());
+        std::fs::write(path, bytes.unwrap()).unwrap();
     }
 
     /// One command of the browser's own protocol.
@@ -192,11 +212,10 @@ async fn ten_thousand_exchanges_are_read_with_ease_on_every_screen() {
     let scroll = browser.run(&scroll).await.as_f64().unwrap();
     let told = format!("open {open:?}, search {search} ms, reset {reset} ms, open all {scroll} ms");
     let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{told}\n"));
-    assert!(open < Duration::from_secs(20), "{told}");
-    assert!(
-        search < 1_000.0 && reset < 1_000.0 && scroll < 5_000.0,
-        "{told}"
-    );
+    // What is far away is not drawn, which keeps it so on any machine.
+    let drawn = "return [...document.querySelectorAll('details.case > summary')].filter(one => one.checkVisibility({ contentVisibilityAuto: true })).length";
+    let drawn = browser.run(drawn).await.as_u64().unwrap();
+    assert!((1..500).contains(&drawn), "{drawn} of 2000 cases are drawn");
 
     // The keys: / searches, j goes to the next failure.
     browser
@@ -219,17 +238,7 @@ async fn ten_thousand_exchanges_are_read_with_ease_on_every_screen() {
     );
 
     for (width, dark) in [(1280, false), (390, false), (390, true)] {
-        let size =
-            json!({ "width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 600 });
-        browser
-            .devtools("Emulation.setDeviceMetricsOverride", size)
-            .await;
-        let scheme = if dark { "dark" } else { "light" };
-        let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
-        browser
-            .devtools("Emulation.setEmulatedMedia", features)
-            .await;
-        browser.post("/url", json!({ "url": address })).await;
+        browser.looks(&address, width, dark).await;
         let wide = browser
             .run("return document.documentElement.scrollWidth")
             .await;
@@ -242,11 +251,10 @@ async fn ten_thousand_exchanges_are_read_with_ease_on_every_screen() {
             .await;
         assert_eq!(paper == "rgb(255, 255, 255)", !dark, "{paper}");
         if let Some(folder) = std::env::var_os("SCREENSHOTS") {
-            let shot = browser.devtools("Page.captureScreenshot", json!({})).await;
-            let bytes =
-                base64::engine::general_purpose::STANDARD.decode(shot["data"].as_str().unwrap());
-            let name = format!("{width}-{scheme}.png");
-            std::fs::write(std::path::Path::new(&folder).join(name), bytes.unwrap()).unwrap();
+            let name = format!("{width}-{}.png", if dark { "dark" } else { "light" });
+            browser
+                .picture(&std::path::Path::new(&folder).join(name))
+                .await;
         }
     }
     // On paper: the failures without the controls of the page.
@@ -259,4 +267,126 @@ async fn ten_thousand_exchanges_are_read_with_ease_on_every_screen() {
     let log = browser.post("/se/log", json!({ "type": "browser" })).await;
     assert_eq!(log, json!([]));
     std::fs::remove_file(path).unwrap();
+}
+
+/// Headings that skip a level, controls without a name, cells of a head without a scope.
+const ORDER: &str = r##"
+const wrong = [];
+let level = 0;
+for (const heading of document.querySelectorAll("h1, h2, h3, h4")) {
+  const own = Number(heading.tagName[1]);
+  if (own > level + 1) wrong.push(`${heading.tagName} after H${level}: ${heading.textContent}`);
+  level = own;
+}
+if (document.querySelectorAll("h1").length !== 1) wrong.push("not one h1");
+for (const control of document.querySelectorAll("input, select, button, a, summary")) {
+  const name = control.ariaLabel || control.closest("label")?.textContent || control.textContent;
+  if (!name.trim()) wrong.push(control.outerHTML);
+}
+for (const cell of document.querySelectorAll("th:not([scope])")) wrong.push(cell.outerHTML);
+for (const image of document.querySelectorAll("svg:not([aria-hidden])")) {
+  if (image.getAttribute("role") !== "img" || !image.querySelector("title")) wrong.push(image.outerHTML.slice(0, 80));
+}
+const ids = [...document.querySelectorAll("[id]")].map((one) => one.id);
+if (new Set(ids).size !== ids.length) wrong.push("an id twice");
+for (const link of document.querySelectorAll('a[href^="#"]')) {
+  if (!document.getElementById(link.getAttribute("href").slice(1))) wrong.push(link.outerHTML);
+}
+return wrong;
+"##;
+
+/// Texts whose contrast is below 4.5 to 1 (WCAG 2.2, 1.4.3), and how many were looked at.
+const CONTRAST: &str = r#"
+for (const details of document.querySelectorAll("details")) details.open = true;
+const parse = (colour) => colour.match(/[\d.]+/g).map(Number);
+const luminance = ([r, g, b]) => {
+  const [x, y, z] = [r, g, b].map((c) => { c /= 255; return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; });
+  return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+};
+const behind = (element) => {
+  for (let at = element; at; at = at.parentElement) {
+    const colour = parse(getComputedStyle(at).backgroundColor);
+    if (colour.length < 4 || colour[3] > 0) return colour;
+  }
+  return [255, 255, 255];
+};
+const low = new Set();
+let looked = 0;
+for (const element of document.querySelectorAll("body *:not(script)")) {
+  const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+  if (!own || element.closest(".unseen, .skip, [aria-hidden=true], title") || element.tagName === "OPTION") continue;
+  const style = getComputedStyle(element);
+  const front = luminance(parse(element instanceof SVGElement ? style.fill : style.color));
+  const back = luminance(behind(element));
+  const ratio = (Math.max(front, back) + 0.05) / (Math.min(front, back) + 0.05);
+  looked += 1;
+  if (ratio < 4.5) low.add(`${ratio.toFixed(2)} ${element.tagName} ${element.getAttribute("class")} ${element.textContent.slice(0, 30)}`);
+}
+return [looked, [...low]];
+"#;
+
+#[tokio::test]
+async fn the_page_of_a_failing_run_is_read_by_everybody() {
+    if !super::staging::browser_here() {
+        return;
+    }
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let address = format!("file://{}", root.join("reports/sample.html").display());
+    let browser = Browser::start(&["--window-size=1280,900"]).await;
+    for (width, dark) in [(1280, false), (1280, true), (390, false), (390, true)] {
+        browser.looks(&address, width, dark).await;
+        let wide = "return document.documentElement.scrollWidth";
+        let wide = browser.run(wide).await.as_u64().unwrap();
+        assert!(wide <= width, "{width}: the page is {wide} wide");
+        assert_eq!(browser.run(ORDER).await, json!([]));
+        let contrast = browser.run(CONTRAST).await;
+        assert!(contrast[0].as_u64() > Some(400), "{contrast}");
+        assert_eq!(contrast[1], json!([]), "{width}, dark: {dark}");
+        // Letters of a diagram are not drawn smaller than they can be read.
+        let letters = "for (const one of document.querySelectorAll('.failure')) one.style.contentVisibility = 'visible'; return Math.min(...[...document.querySelectorAll('svg.sequence')].map(s => s.getBoundingClientRect().width / s.viewBox.baseVal.width * 12))";
+        let letters = browser.run(letters).await.as_f64().unwrap();
+        assert!(letters > 8.5, "{width}: letters of {letters} pixels");
+    }
+
+    // With the keyboard alone: past the head to the failures, through the page in its order.
+    browser.looks(&address, 1280, false).await;
+    let press = |key: &str| {
+        json!({ "actions": [{ "type": "key", "id": "k", "actions": [
+        { "type": "keyDown", "value": key }, { "type": "keyUp", "value": key }] }] })
+    };
+    let here = "return [document.activeElement.className, document.activeElement.tagName]";
+    browser.post("/actions", press("\u{e004}")).await;
+    assert_eq!(browser.run(here).await, json!(["skip", "A"]));
+    let shown = "return document.activeElement.getBoundingClientRect().height > 10";
+    assert_eq!(
+        browser.run(shown).await,
+        true,
+        "the link is seen once it has the focus"
+    );
+    browser.post("/actions", press("\u{e007}")).await;
+    let at = "return document.getElementById('failures').getBoundingClientRect().top < 200";
+    assert_eq!(browser.run(at).await, true);
+    // A number of the matrix leads to what it counts.
+    browser
+        .run("document.querySelector('button.fail[data-suite=redirect]').click()")
+        .await;
+    let left = "return [...document.querySelectorAll('section.failure:not(.hidden)')].map(one => one.dataset.case)";
+    assert_eq!(browser.run(left).await, json!(["redirect.near-miss"]));
+    assert_eq!(
+        browser.run("return document.activeElement.id").await,
+        "failures"
+    );
+
+    // The control and the failing exchange stand beside each other, on a phone below each other.
+    let beside = "const row = document.querySelector('.failure:not(.hidden) .beside tr.differs'); row.scrollIntoView(); const [l, r] = ['.left', '.right'].map(c => row.querySelector(c).getBoundingClientRect()); return [l.top === r.top, l.left < r.left]";
+    assert_eq!(browser.run(beside).await, json!([true, true]));
+    browser.looks(&address, 390, false).await;
+    assert_eq!(browser.run(beside).await, json!([false, false]));
+
+    if std::env::var_os("UPDATE").is_some() {
+        browser.looks(&address, 1280, false).await;
+        browser.picture(&root.join("docs/report.png")).await;
+    }
+    let log = browser.post("/se/log", json!({ "type": "browser" })).await;
+    assert_eq!(log, json!([]));
 }

@@ -5,39 +5,126 @@ use maud::{Markup, html};
 use crate::event::{Exchange, Role, VariantReport};
 use crate::report::text;
 
-/// How many exchanges a diagram shows; a flow longer than that is cut in the middle of nothing, at its beginning.
+/// How many exchanges a diagram shows; of a longer flow the last ones, where it is decided.
 const MOST: usize = 24;
-/// Columns of a label.
-const LABEL: usize = 46;
-const LANE: usize = 330;
-const STEP: usize = 46;
+/// Pixels between two parties, and beside the outer ones.
+const LANE: usize = 270;
+const MARGIN: usize = 84;
+/// Pixels from message to message, and of the heading of a step.
+const MESSAGE: usize = 32;
+const HEADING: usize = 26;
+/// Pixels of one character of a label.
+const LETTER: usize = 7;
 
 /// The flow of a variant as an SVG.
 pub(super) fn sequence(variant: &VariantReport) -> Markup {
     let hidden = variant.evidence.len().saturating_sub(MOST);
     let shown: Vec<&Exchange> = variant.evidence.iter().skip(hidden).collect();
     let lanes = lanes(&shown);
-    let x = |party: &str| 100 + LANE * lanes.iter().position(|lane| *lane == party).unwrap_or(0);
-    let width = 200 + LANE * lanes.len().saturating_sub(1);
-    let height = 70 + STEP * 2 * shown.len();
-    // The first judged message is the one that carries the deviation.
-    let deviated = shown
-        .iter()
-        .position(|exchange| exchange.role == Role::Deviation);
+    let many = lanes.len() > 2;
+    let width = 2 * MARGIN + LANE * lanes.len().saturating_sub(1);
+    // The first judged message carries the deviation, the last one's answer decides.
+    let judged = |exchange: &&Exchange| exchange.role == Role::Deviation;
+    let deviated = shown.iter().position(judged);
+    let decisive = shown.iter().rposition(judged);
+    let plan = Plan {
+        lanes: &lanes,
+        width,
+        // Without a control there is no deviation to mark.
+        marks: !variant.control.is_empty(),
+    };
+    let mut y = 52;
+    let mut step = "";
+    let mut drawn = Vec::new();
+    for (index, exchange) in shown.iter().enumerate() {
+        if exchange.step != step {
+            step = &exchange.step;
+            drawn.push(plan.heading(step, y));
+            y += HEADING;
+        }
+        let note = (plan.marks && deviated == Some(index)).then_some(variant.deviation.as_str());
+        drawn.push(plan.asked(exchange, y, note));
+        y += MESSAGE + if note.is_some() { 16 } else { 0 };
+        drawn.push(plan.answered(exchange, y, decisive == Some(index)));
+        y += MESSAGE;
+    }
     html! {
-        svg .sequence xmlns="http://www.w3.org/2000/svg" viewBox=(format!("0 0 {width} {height}")) width=(width) height=(height) role="img" {
-            title { "The flow with the deviation" @if hidden > 0 { ", without its first " (hidden) " exchanges" } }
-            @for lane in &lanes {
-                line .life x1=(x(lane)) x2=(x(lane)) y1="34" y2=(height) {}
-                text .name x=(x(lane)) y="22" text-anchor="middle" { (text::cut(&text::line(&name(lane)), 20)) }
-            }
-            @for (index, exchange) in shown.iter().enumerate() {
-                @let y = 70 + index * STEP * 2;
-                g .deviated[deviated == Some(index)] {
-                    (arrow(x(&exchange.from), x(&exchange.to), y, false, &asked(exchange, deviated == Some(index))))
+        div .wide tabindex=[many.then_some("0")] role=[many.then_some("group")] aria-label=[many.then_some("Sequence diagram")] {
+            svg .sequence .many[many] xmlns="http://www.w3.org/2000/svg" viewBox=(format!("0 0 {width} {y}")) width=(width) height=(y) role="img" {
+                title { (told(&shown, hidden, deviated.filter(|_| plan.marks), decisive)) }
+                @for lane in &lanes {
+                    line .life x1=(plan.x(lane)) x2=(plan.x(lane)) y1="32" y2=(y) {}
+                    text .name x=(plan.x(lane)) y="22" text-anchor="middle" { (text::cut(&text::line(&name(lane)), 20)) }
                 }
-                (arrow(x(&exchange.to), x(&exchange.from), y + STEP, true, &answered(exchange)))
+                @for part in drawn { (part) }
             }
+        }
+    }
+}
+
+/// The diagram in one sentence, for those who do not see it.
+fn told(
+    shown: &[&Exchange],
+    hidden: usize,
+    deviated: Option<usize>,
+    decisive: Option<usize>,
+) -> String {
+    let mut words = format!("The flow in {} exchanges", shown.len());
+    if hidden > 0 {
+        words.push_str(&format!(", without its first {hidden}"));
+    }
+    let message = |index: Option<usize>| index.and_then(|index| Some((index, *shown.get(index)?)));
+    if let Some((index, exchange)) = message(deviated) {
+        let what = request(exchange);
+        words.push_str(&format!("; request {} is deviated: {what}", index + 1));
+    }
+    if let Some((index, exchange)) = message(decisive) {
+        let what = answer(exchange);
+        words.push_str(&format!("; answer {} decides: {what}", index + 1));
+    }
+    text::line(&words)
+}
+
+struct Plan<'p> {
+    lanes: &'p [&'p str],
+    width: usize,
+    marks: bool,
+}
+
+impl Plan<'_> {
+    fn x(&self, party: &str) -> usize {
+        let lane = self.lanes.iter().position(|lane| *lane == party);
+        MARGIN + LANE * lane.unwrap_or(0)
+    }
+
+    /// The step of the case to which the messages below belong.
+    fn heading(&self, step: &str, y: usize) -> Markup {
+        html! {
+            line .rule x1="0" x2=(self.width) y1=(y - 4) y2=(y - 4) {}
+            text .step x="6" y=(y + 10) { (text::cut(&text::line(step), 22)) }
+        }
+    }
+
+    fn asked(&self, exchange: &Exchange, y: usize, note: Option<&str>) -> Markup {
+        let (from, to) = (self.x(&exchange.from), self.x(&exchange.to));
+        let mark = if note.is_some() { "≠ " } else { "" };
+        let label = format!("{mark}{}", request(exchange));
+        html! {
+            g .deviated[note.is_some()] {
+                (arrow(from, to, y, false, &label))
+                @if let Some(note) = note {
+                    text .note x=(self.width / 2) y=(y + 14) text-anchor="middle" {
+                        (text::cut(&text::line(note), self.width / LETTER - 2))
+                    }
+                }
+            }
+        }
+    }
+
+    fn answered(&self, exchange: &Exchange, y: usize, decides: bool) -> Markup {
+        let (from, to) = (self.x(&exchange.from), self.x(&exchange.to));
+        html! {
+            g .decides[decides] { (arrow(to, from, y, true, &answer(exchange))) }
         }
     }
 }
@@ -73,31 +160,49 @@ fn name(lane: &str) -> String {
     }
 }
 
-fn asked(exchange: &Exchange, deviated: bool) -> String {
-    let rest = exchange
-        .url
-        .split_once("://")
-        .map_or(exchange.url.as_str(), |(_, rest)| rest);
-    let path = rest
-        .find('/')
-        .and_then(|start| rest.get(start..))
-        .unwrap_or("/");
-    let path = path.split(['?', '#']).next().unwrap_or(path);
-    let mark = if deviated { "≠ " } else { "" };
-    text::cut(
-        &text::line(&format!("{mark}{} {path}", exchange.method)),
-        LABEL,
-    )
+/// The origin of an absolute URL, and its path.
+fn origin_and_path(url: &str) -> (&str, &str) {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let end = url
+        .get(start..)
+        .and_then(|rest| rest.find(['/', '?', '#']))
+        .map_or(url.len(), |at| start + at);
+    let (origin, rest) = url.split_at_checked(end).unwrap_or((url, ""));
+    (origin, rest.split(['?', '#']).next().unwrap_or(rest))
 }
 
-fn answered(exchange: &Exchange) -> String {
-    let words = match (exchange.status, &exchange.response) {
+/// A path in which names that are drawn by chance are left out: `/login/…`.
+fn short(path: &str) -> String {
+    let drawn = |part: &str| {
+        part.len() >= 16
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+            && part
+                .bytes()
+                .any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
+    };
+    let parts: Vec<&str> = path
+        .split('/')
+        .map(|part| if drawn(part) { "…" } else { part })
+        .collect();
+    parts.join("/")
+}
+
+fn request(exchange: &Exchange) -> String {
+    let (_, path) = origin_and_path(&exchange.url);
+    let path = if path.is_empty() { "/" } else { path };
+    format!("{} {}", exchange.method, short(path))
+}
+
+fn answer(exchange: &Exchange) -> String {
+    match (exchange.status, &exchange.response) {
         (Some(status), Some(response)) => {
             let location = response
                 .headers
                 .iter()
                 .find(|(name, _)| name.eq_ignore_ascii_case("location"))
-                .map(|(_, value)| format!(" → {}", value.split(['?', '#']).next().unwrap_or("")));
+                .map(|(_, value)| format!(" → {}", place(value, &exchange.url)));
             let error = serde_json::from_str::<serde_json::Value>(&response.body)
                 .ok()
                 .and_then(|body| {
@@ -111,8 +216,26 @@ fn answered(exchange: &Exchange) -> String {
             .error
             .clone()
             .unwrap_or_else(|| "no answer".to_owned()),
+    }
+}
+
+/// Where a redirect goes: the path on the same server, else the address; and whether it brings a code or an error.
+fn place(location: &str, from: &str) -> String {
+    let (origin, path) = origin_and_path(location);
+    let here = origin_and_path(from).0;
+    let address = if origin == here || origin.is_empty() {
+        short(path)
+    } else {
+        let host = origin.split_once("://").map_or(origin, |(_, host)| host);
+        format!("{host}{}", short(path))
     };
-    text::cut(&text::line(&words), LABEL)
+    let mut parameters = location.split(['?', '#', '&']).skip(1);
+    let brought = parameters.find_map(|pair| match pair.split_once('=') {
+        Some(("code", _)) => Some(" ?code".to_owned()),
+        Some(("error", error)) => Some(format!(" ?error={error}")),
+        _ => None,
+    });
+    format!("{address}{}", brought.unwrap_or_default())
 }
 
 fn arrow(from: usize, to: usize, y: usize, answer: bool, label: &str) -> Markup {
@@ -123,9 +246,32 @@ fn arrow(from: usize, to: usize, y: usize, answer: bool, label: &str) -> Markup 
     } else {
         (to, to + 8)
     };
+    let room = from.abs_diff(to) / LETTER - 2;
     html! {
-        text x=((from + to) / 2) y=(y - 6) text-anchor="middle" { (label) }
+        text x=((from + to) / 2) y=(y - 6) text-anchor="middle" { (text::cut(&text::line(label), room)) }
         line .arrow .answer[answer] x1=(from) x2=(back) y1=(y) y2=(y) {}
         path .head d=(format!("M{tip},{y} L{back},{} L{back},{} Z", y - 4, y + 4)) {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_says_where_it_goes_and_what_it_brings() {
+        let from = "https://as.example/authorize?state=x";
+        for (location, shown) in [
+            ("/login/9f8e7d6c5b4a39281706", "/login/…"),
+            ("https://as.example/consent/AbCdEfGhIjKlMnOp", "/consent/…"),
+            ("https://a.example/cb?state=x&code=1", "a.example/cb ?code"),
+            (
+                "https://a.example/cb?error=access_denied&state=x",
+                "a.example/cb ?error=access_denied",
+            ),
+            ("https://a.example?x", "a.example"),
+        ] {
+            assert_eq!(place(location, from), shown, "{location}");
+        }
     }
 }

@@ -28,16 +28,19 @@
     }
     count.textContent = shown + " cases shown";
   };
+  const goTo = (element) => { element.focus({ preventScroll: true }); element.scrollIntoView({ block: "start" }); };
   let pending = 0;
   const soon = () => { clearTimeout(pending); pending = setTimeout(apply, 120); };
   search.addEventListener("input", soon);
   for (const control of [severity, suite, ...boxes]) control.addEventListener("change", apply);
   for (const button of document.querySelectorAll("button[data-pick]")) {
     button.addEventListener("click", () => {
+      search.value = ""; severity.value = "";
       suite.value = button.dataset.suite;
       for (const box of boxes) box.checked = box.dataset.verdict === button.dataset.pick;
       apply();
-      document.getElementById("all").scrollIntoView();
+      const told = ["fail", "error", "warn"].includes(button.dataset.pick);
+      goTo(document.getElementById(told ? "failures" : "all-cases"));
     });
   }
   document.getElementById("reset").addEventListener("click", () => {
@@ -56,7 +59,7 @@
       const failures = [...document.querySelectorAll("section.failure:not(.hidden)")];
       const here = failures.findIndex((failure) => failure.contains(document.activeElement));
       const next = failures[event.key === "j" ? here + 1 : Math.max(0, here - 1)];
-      if (next) { next.focus(); next.scrollIntoView({ block: "start" }); }
+      if (next) goTo(next);
     }
   });
   apply();

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::event::{CaseReport, Verdict};
 use crate::report::exchange::{self, Detail, Kind, Row};
-use crate::report::{full_name, level_word, severity_word, text, troubles, waived, worst};
+use crate::report::{full_name, level_word, result, severity_word, text, troubles, waived, worst};
 use crate::suite::refs;
 
 use super::{Terminal, severity_style, style};
@@ -83,8 +83,7 @@ impl Terminal {
         let rule = "─".repeat(
             self.look
                 .width
-                .saturating_sub(text::width(&name) + 6)
-                .min(60),
+                .saturating_sub(text::width(&name) + 5 + case.verdict.word().len()),
         );
         self.say("")?;
         let line = format!(
@@ -107,14 +106,13 @@ impl Terminal {
             )
         );
         self.say(&line)?;
-        self.labelled(
-            "reason",
-            variant.map_or(case.reason.as_str(), |variant| variant.reason.as_str()),
-        )?;
+        if let Some(variant) = variant.filter(|variant| !variant.deviation.is_empty()) {
+            let alone = variant.control.is_empty();
+            let label = if alone { "step" } else { "deviation" };
+            self.labelled(label, &variant.deviation)?;
+        }
+        self.labelled("result", variant.map_or(case.reason.as_str(), result))?;
         if let Some(variant) = variant {
-            if !variant.deviation.is_empty() {
-                self.labelled("deviation", &variant.deviation)?;
-            }
             let others: Vec<String> = case
                 .variants
                 .iter()
@@ -139,7 +137,11 @@ impl Terminal {
         self.labelled("fix", &case.fix)?;
         if let Some(variant) = variant {
             let rows = exchange::rows(variant, Detail::SHORT);
-            if !rows.is_empty() {
+            if rows.is_empty() {
+                // Nothing was exchanged.
+            } else if variant.control.is_empty() {
+                self.alone(&rows)?;
+            } else {
                 self.beside(rows)?;
             }
             if let Some(first) = exchange::story(variant).failing.first() {
@@ -150,6 +152,17 @@ impl Terminal {
         }
         let line = format!("  {} {}", self.dim("case     │"), text::log(&case.source));
         self.say(&line)
+    }
+
+    /// An exchange with nothing to compare it with.
+    fn alone(&mut self, rows: &[Row]) -> io::Result<()> {
+        self.say("")?;
+        let columns = self.look.width.saturating_sub(4);
+        for row in rows {
+            let content = text::log(row.right.as_deref().unwrap_or(""));
+            self.say(&format!("  │ {}", text::cut(&content, columns)))?;
+        }
+        self.say("")
     }
 
     fn beside(&mut self, rows: Vec<Row>) -> io::Result<()> {

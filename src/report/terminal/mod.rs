@@ -14,7 +14,9 @@ use anstyle::{AnsiColor, Style};
 
 use crate::event::{CaseReport, Event, RunEnd, RunStart, Severity, Verdict};
 
-use super::{Report, decided_little, decided_words, outcome_words, text, troubles, waived};
+use super::{
+    Report, decided_little, decided_words, outcome_words, severity_word, text, troubles, waived,
+};
 
 /// How the terminal report looks.
 #[derive(Debug, Clone, Copy)]
@@ -189,13 +191,15 @@ impl Terminal {
                     .map(|line| text::width(&text::log(&line.topic)))
                     .max()
                     .unwrap_or(0);
+                let column = column.min(40);
+                let room = self.look.width.saturating_sub(column + 5).max(30);
                 for line in &end.policy {
-                    let shown = format!(
-                        "  {}  {}",
-                        text::fill(&text::log(&line.topic), column.min(40)),
-                        text::log(&line.observed)
-                    );
-                    self.say(&shown)?;
+                    let mut topic = text::fill(&text::log(&line.topic), column);
+                    for part in text::wrap(&text::log(&line.observed), room) {
+                        // The mark keeps outside text from beginning a line.
+                        self.say(&format!("  {topic} │ {part}"))?;
+                        topic = " ".repeat(column);
+                    }
                 }
             }
             if !end.leftovers.is_empty() {
@@ -212,6 +216,7 @@ impl Terminal {
             self.say(&format!("{word}  {}", text::log(problem)))?;
         }
         self.annotate(&cases)?;
+        self.recall(&cases)?;
         let excused = waived(&cases).len();
         self.summary(end, excused)?;
         self.out.flush()
@@ -268,6 +273,35 @@ impl Terminal {
                 );
                 self.say(&line)?;
             }
+        }
+        Ok(())
+    }
+
+    /// The failures once more, a line each, where the eye is at the end of a long run.
+    fn recall(&mut self, cases: &[CaseReport]) -> io::Result<()> {
+        const MOST: usize = 20;
+        let failures: Vec<&CaseReport> = troubles(cases)
+            .into_iter()
+            .filter(|case| case.verdict != Verdict::Warn)
+            .collect();
+        if failures.len() < 2 {
+            return Ok(());
+        }
+        self.say("")?;
+        for case in failures.iter().take(MOST) {
+            let word = text::fill(severity_word(case.severity), 8);
+            let room = self.look.width.saturating_sub(25 + text::width(&case.id));
+            let line = format!(
+                "{} {}  {}  {}",
+                self.verdict(case.verdict),
+                self.paint(severity_style(case.severity), &word),
+                text::log(&case.id),
+                self.dim(&text::cut(&text::log(&case.title), room.max(20)))
+            );
+            self.say(&line)?;
+        }
+        if failures.len() > MOST {
+            self.say(&format!("and {} more", failures.len() - MOST))?;
         }
         Ok(())
     }

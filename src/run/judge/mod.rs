@@ -20,8 +20,6 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// Why, in one sentence.
     pub reason: String,
-    /// What the decisive step answered, for the policy read-out.
-    pub observed: String,
     /// The exchanges.
     pub evidence: Vec<Exchange>,
     /// Whether the server gave no usable answer, so that trying again may help.
@@ -83,7 +81,6 @@ pub async fn variant(world: &World, case: &Case, variant: &Variant) -> Judgement
     worst.unwrap_or_else(|| Judgement {
         verdict: Verdict::Error,
         reason: "no round was performed".into(),
-        observed: String::new(),
         evidence: Vec::new(),
         unanswered: false,
         throttled: false,
@@ -95,7 +92,6 @@ async fn once(world: &World, case: &Case, variant: &Variant) -> Judgement {
     let level = variant.level.unwrap_or(case.level);
     let mut scene = Scene::new(world);
     let mut opinions: Vec<Opinion> = Vec::new();
-    let mut observed = String::new();
     let mut deviating = Vec::new();
     let mut attacked = false;
     let mut unanswered = false;
@@ -118,9 +114,6 @@ async fn once(world: &World, case: &Case, variant: &Variant) -> Judgement {
         }
         throttled |= matches!(outcome.answer, Answer::Throttled(_));
         unanswered |= matches!(outcome.answer, Answer::NoAnswer(_) | Answer::Throttled(_));
-        if expect.refuses() || observed.is_empty() || !expect.check.is_empty() {
-            observed = outcome.answer.words();
-        }
         let mut judge = StepJudge {
             scene: &mut scene,
             step,
@@ -146,7 +139,6 @@ async fn once(world: &World, case: &Case, variant: &Variant) -> Judgement {
     Judgement {
         verdict: decided.verdict,
         reason: scene.secrets.redact(&decided.reason),
-        observed: scene.secrets.redact(&observed),
         evidence: scene.evidence(Role::Setup, &deviating),
         unanswered,
         throttled,

@@ -9,6 +9,7 @@ use crate::flow::audience::side_by_side;
 use crate::flow::{Answer, Scene, World};
 use crate::suite::model::{CREDENTIALS, Change, Step, User, Value, Verb};
 use crate::target::model::{Client, ClientKind, Driver, Resource};
+use crate::transport::redact::excerpt;
 
 /// The correct flow, once: authorize, exchange, call. Everything else rests on it.
 pub(super) async fn preflight(prepared: &mut Prepared, bound: Duration) -> Result<(), String> {
@@ -275,11 +276,11 @@ fn explain_failed_grant(
         format!(" at {} {}", recorded.request.method, recorded.request.url)
     });
     let body = last
-        .and_then(|recorded| recorded.reply.as_ref().ok())
-        .map(|reply| {
+        .and_then(|recorded| Some((recorded, recorded.reply.as_ref().ok()?)))
+        .map(|(recorded, reply)| {
             let page = crate::login::html::read(&reply.text(), "https://x.example/");
             let shown = if page.title.is_empty() {
-                reply.text().chars().take(300).collect::<String>()
+                excerpt(recorded, 300)
             } else {
                 format!("the page “{}”", page.title)
             };

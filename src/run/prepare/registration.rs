@@ -7,6 +7,7 @@ use crate::flow::{Answer, Scene, World, register};
 use crate::suite::model::{Change, Step, User, Verb};
 use crate::target::model::ClientAuth;
 use crate::transport::Request;
+use crate::transport::redact::excerpt;
 
 /// Registers the clients that the target file asks to register (RFC 7591).
 pub(super) async fn register_clients(prepared: &mut Prepared) {
@@ -54,10 +55,10 @@ pub(crate) async fn register_each(
         world.secrets.observe(&recorded);
         let answer = match &recorded.reply {
             Err(reason) => Err(reason.clone()),
-            Ok(reply) => reply.json().filter(|_| reply.is_success()).ok_or_else(|| {
-                let text: String = reply.text().chars().take(200).collect();
-                format!("answered {}: {text}", reply.status)
-            }),
+            Ok(reply) => reply
+                .json()
+                .filter(|_| reply.is_success())
+                .ok_or_else(|| format!("answered {}: {}", reply.status, excerpt(&recorded, 200))),
         };
         let answer = answer.and_then(|object| registered(world, at, &object));
         answers.push((client.name, answer));

@@ -66,6 +66,17 @@ const SHORTEST_PART: usize = 16;
 /// in `Set-Cookie` they are cut out by their place all the same.
 const MOST_COOKIES: usize = 200;
 
+/// The beginning of an answer for a message, at most so many characters. What is secret by its place is
+/// hidden first: half a secret, where the text is cut, would not be recognised afterwards.
+pub fn excerpt(recorded: &Recorded, most: usize) -> String {
+    let Ok(reply) = &recorded.reply else {
+        return String::new();
+    };
+    let mut secrets = Secrets::default();
+    secrets.observe(recorded);
+    secrets.redact(&reply.text()).chars().take(most).collect()
+}
+
 /// Every secret seen, with the word for what it is.
 #[derive(Debug, Clone, Default)]
 pub struct Secrets {
@@ -215,8 +226,17 @@ impl Secrets {
     fn observe_pairs(&mut self, bytes: &[u8]) {
         let pairs = wire::form::Pairs::parse(bytes);
         for pair in pairs.iter() {
-            if let Some(what) = secret_name(&String::from_utf8_lossy(&pair.name)) {
+            let name = String::from_utf8_lossy(&pair.name);
+            if let Some(what) = secret_name(&name) {
                 self.learn(&pair.text(), what);
+            } else if name == "request" {
+                // A request object (RFC 9101) says what is asked for, which a reader needs; without its
+                // signature nobody can send it again.
+                let text = pair.text();
+                if let Some(signature) = text.split('.').nth(2).filter(|_| text.starts_with("eyJ"))
+                {
+                    self.learn(signature, "signature");
+                }
             }
         }
     }
@@ -379,5 +399,34 @@ mod tests {
             !shown.contains("0123 ") && !shown.contains("value-1"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn a_request_object_is_readable_and_cannot_be_sent_again() {
+        let mut secrets = Secrets::default();
+        let request = "eyJhbGciOiJFUzI1NiJ9.eyJzY29wZSI6InJlYWQifQ.c2lnbmF0dXJlLWJ5dGVz";
+        secrets.observe_pairs(format!("client_id=a&request={request}").as_bytes());
+        let shown = secrets.redact(request);
+        assert!(shown.contains(".eyJzY29wZSI6InJlYWQifQ."), "{shown}");
+        assert!(!shown.contains("cmUtYnl0"), "{shown}");
+    }
+
+    #[test]
+    fn an_excerpt_ends_in_no_half_secret() {
+        let secret = "0123456789abcdefghijklmnopqrstuvwxyz".repeat(9);
+        let recorded = Recorded {
+            request: Request::get("https://as.example/token"),
+            reply: Ok(Reply {
+                status: 400,
+                body: format!("{{\"access_token\":\"{secret}\"}}").into_bytes(),
+                ..Reply::default()
+            }),
+            started: std::time::Duration::ZERO,
+            took: std::time::Duration::ZERO,
+            raw: false,
+        };
+        let shown = excerpt(&recorded, 200);
+        assert!(shown.contains("access_token 324"), "{shown}");
+        assert!(!shown.contains("456789"), "{shown}");
     }
 }
