@@ -26,12 +26,7 @@ pub(crate) async fn judge(app: &App, id: &str, text: &str) -> Option<Bearer> {
     token.claim_str("jti")?;
     Some(Bearer {
         sub: token.claim_str("sub")?.to_owned(),
-        scopes: token
-            .claim_str("scope")
-            .unwrap_or_default()
-            .split(' ')
-            .map(str::to_owned)
-            .collect(),
+        scopes: bearer::scopes(&token),
         ..Bearer::default()
     })
 }

@@ -110,6 +110,12 @@ fn opaque(app: &App, name: &str, id: &str, token: &str) -> Option<Bearer> {
     })
 }
 
+/// What a JWT says it may do (RFC 9068 §2.2.3).
+pub(crate) fn scopes(token: &Token) -> Vec<String> {
+    let scope = token.claim_str("scope").unwrap_or_default();
+    scope.split(' ').map(str::to_owned).collect()
+}
+
 /// RFC 9068 §4.
 async fn jwt(app: &App, name: &str, id: &str, text: &str) -> Option<Bearer> {
     let unsigned = format!("{text}.");
@@ -176,12 +182,7 @@ async fn jwt(app: &App, name: &str, id: &str, text: &str) -> Option<Bearer> {
     Some(Bearer {
         grant,
         sub: token.claim_str("sub")?.to_owned(),
-        scopes: token
-            .claim_str("scope")
-            .unwrap_or_default()
-            .split(' ')
-            .map(str::to_owned)
-            .collect(),
+        scopes: scopes(&token),
         details: claims
             .get("authorization_details")
             .and_then(Value::as_array)

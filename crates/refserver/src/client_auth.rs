@@ -1,4 +1,4 @@
-//! Client authentication at the token, revocation and introspection endpoints (RFC 6749 §2.3, RFC 7523 §2.2).
+//! Client authentication at the endpoint, revocation and introspection endpoints (RFC 6749 §2.3, RFC 7523 §2.2).
 
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
@@ -34,7 +34,7 @@ pub(crate) async fn authenticate(
     lenient: bool,
 ) -> Result<Client, Response> {
     let bad_request = |what: &str| {
-        Err(token::fail(
+        Err(endpoint::fail(
             app,
             StatusCode::BAD_REQUEST,
             "invalid_request",
@@ -175,7 +175,7 @@ fn refused(app: &App, basic: bool, what: &str) -> Response {
     } else {
         StatusCode::BAD_REQUEST
     };
-    let mut response = token::fail(app, status, "invalid_client", what);
+    let mut response = endpoint::fail(app, status, "invalid_client", what);
     if challenge {
         http::set(
             &mut response,

@@ -15,13 +15,13 @@ use crate::{
     App, Fault,
     authorize::Request,
     client_auth,
+    endpoint::{self, Fail, Sent, read_form},
     http::{self, Params},
     interaction,
     issue::{self, Rights},
     pages,
-    rights::{read_resources, read_scopes},
+    rights::{self, read_scopes, resources_asked},
     state::{Client, Db, now_ms},
-    token::{self, Fail},
 };
 
 /// The grant type (RFC 8628 §3.4).
@@ -64,32 +64,15 @@ enum Decision {
     Redeemed(u64),
 }
 
-/// The device authorization endpoint (RFC 8628 §3.1): `POST`.
-pub(crate) async fn post(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Response {
-    let read = match Params::parse(&body) {
+/// What was posted to the device authorization endpoint (RFC 8628 §3.1).
+pub(crate) fn read(app: &App, sent: &Sent<'_>) -> Result<Params, Response> {
+    match Params::parse(sent.body) {
         Some(mut params) if app.broken(Fault::DeviceDuplicates) => {
             params.keep_last();
             Ok(params)
         }
-        _ => token::read_form(&app, &headers, &body),
-    };
-    match read {
-        Ok(params) => authorize(&app, &headers, &params).await,
-        Err(response) => response,
+        _ => read_form(app, sent),
     }
-}
-
-/// `GET`: refused.
-pub(crate) async fn get(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Response {
-    if app.broken(Fault::DeviceByGet) {
-        let params = Params::parse(query.unwrap_or_default().as_bytes()).unwrap_or_default();
-        return authorize(&app, &headers, &params).await;
-    }
-    token::only_post(&app)
 }
 
 const KNOWN: &[&str] = &[
@@ -101,8 +84,10 @@ const KNOWN: &[&str] = &[
     "resource",
 ];
 
-async fn authorize(app: &App, headers: &HeaderMap, params: &Params) -> Response {
-    let fail = |(error, what): Fail| token::fail(app, StatusCode::BAD_REQUEST, error, what);
+/// Answers a device that asks for a code.
+pub(crate) async fn authorize(app: Arc<App>, headers: HeaderMap, params: Params) -> Response {
+    let (app, headers, params) = (&*app, &headers, &params);
+    let fail = |(error, what): Fail| endpoint::fail(app, StatusCode::BAD_REQUEST, error, what);
     let unknown = |(name, _): &(String, String)| !KNOWN.contains(&name.as_str());
     if app.broken(Fault::DeviceUnknownRefused) && params.pairs().iter().any(unknown) {
         return fail(("invalid_request", "unknown parameter"));
@@ -139,18 +124,7 @@ fn open(app: &App, client: Client, params: &Params) -> Result<Value, Fail> {
     let scope = params.get("scope").unwrap_or(app.face.default_scope);
     let scopes = read_scopes(app, &client, scope)
         .map_err(|_| ("invalid_scope", "scope is malformed or unknown"))?;
-    let asked = params.all("resource");
-    let resources = match (asked.is_empty(), app.face.default_resource) {
-        (false, _) => read_resources(app, &asked).map_err(|what| ("invalid_target", what))?,
-        (true, Some(name)) => app
-            .face
-            .resources
-            .iter()
-            .filter(|resource| resource.name == name)
-            .map(|resource| app.url(resource.path))
-            .collect(),
-        (true, None) => return Err(("invalid_target", "resource is required")),
-    };
+    let resources = resources_asked(app, params)?;
     let life = if client.brief { BRIEF_LIFE } else { LIFE };
     let mut db = app.db();
     db.prune();
@@ -426,12 +400,12 @@ pub(crate) fn by_device_code(
     let grant = alive.ok_or(unknown)?;
     let rights = Rights {
         scopes: grant.scopes.clone(),
-        audience: token::audience(app, params, &grant, false)?,
+        audience: rights::audience(app, params, &grant, false)?,
         details: Vec::new(),
         refreshed: false,
         jkt: jkt.map(str::to_owned),
     };
-    Ok(token::first_answer(
+    Ok(issue::first_answer(
         app, &mut db, id, &grant, client, rights,
     ))
 }

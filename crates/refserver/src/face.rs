@@ -369,3 +369,23 @@ const fn client(
         access: None,
     }
 }
+
+/// A route that needs a scope and no authorization details.
+const fn route(
+    name: &'static str,
+    method: &'static str,
+    path: &'static str,
+    scope: &'static str,
+) -> Route {
+    Route {
+        name,
+        method,
+        path,
+        scope,
+        detail: None,
+    }
+}
+
+const fn field(name: &'static str, label: &'static str, kind: FieldKind) -> LoginField {
+    LoginField { name, label, kind }
+}

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use axum::{
-    body::Bytes,
-    extract::{RawQuery, State},
     http::{HeaderMap, StatusCode, header},
     response::Response,
 };
@@ -12,33 +10,14 @@ use serde_json::{Value, json};
 
 use crate::{
     App, Fault, client_auth,
+    endpoint::fail,
     http::{self, Params},
     state::now,
-    token,
 };
 
-/// `POST`.
-pub(crate) async fn post(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Response {
-    match token::read_form(&app, &headers, &body) {
-        Ok(params) => handle(&app, &headers, &params).await,
-        Err(response) => response,
-    }
-}
-
-/// `GET`: refused.
-pub(crate) async fn get(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Response {
-    if app.broken(Fault::IntrospectGet) {
-        let params = Params::parse(query.unwrap_or_default().as_bytes()).unwrap_or_default();
-        return handle(&app, &headers, &params).await;
-    }
-    token::only_post(&app)
-}
-
-async fn handle(app: &App, headers: &HeaderMap, params: &Params) -> Response {
+/// Answers a resource server.
+pub(crate) async fn handle(app: Arc<App>, headers: HeaderMap, params: Params) -> Response {
+    let (app, headers, params) = (&*app, &headers, &params);
     let allowed = match client_auth::authenticate(app, headers, params, false).await {
         Ok(client) => {
             client.introspects || (app.broken(Fault::IntrospectPublic) && client.is_public())
@@ -46,7 +25,7 @@ async fn handle(app: &App, headers: &HeaderMap, params: &Params) -> Response {
         Err(_) => false,
     };
     if !allowed && !app.broken(Fault::IntrospectOpen) {
-        let mut response = token::fail(
+        let mut response = fail(
             app,
             StatusCode::UNAUTHORIZED,
             "invalid_client",
@@ -60,7 +39,7 @@ async fn handle(app: &App, headers: &HeaderMap, params: &Params) -> Response {
         return response;
     }
     let Some(asked) = params.get("token") else {
-        return token::fail(
+        return fail(
             app,
             StatusCode::BAD_REQUEST,
             "invalid_request",

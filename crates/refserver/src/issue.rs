@@ -282,3 +282,66 @@ pub(crate) fn id_token(app: &App, grant: &Grant, client: &Client) -> String {
     header.insert("typ".into(), "JWT".into());
     app.key.sign(&header, &claims)
 }
+
+/// The first tokens of a user's grant: access token, refresh token, ID token when asked for.
+pub(crate) fn first_answer(
+    app: &App,
+    db: &mut Db,
+    id: u64,
+    grant: &Grant,
+    client: &Client,
+    rights: Rights,
+) -> Map<String, Value> {
+    let jkt = rights.jkt.clone();
+    let mut body = access_answer(app, db, id, grant, client, rights);
+    if client.may("refresh_token")
+        && app.face.rules.refresh_tokens
+        && !app.broken(HightopFault::RefreshMissing)
+    {
+        let scopes = grant.scopes.clone();
+        let next = refresh(app, db, id, client, scopes, false, jkt.as_deref());
+        body.insert("refresh_token".into(), next.into());
+    }
+    if grant.scopes.iter().any(|scope| scope == "openid") {
+        body.insert("id_token".into(), id_token(app, grant, client).into());
+    }
+    body
+}
+
+/// RFC 6749 §5.1, with the members of RFC 9396 §7.
+pub(crate) fn access_answer(
+    app: &App,
+    db: &mut Db,
+    id: u64,
+    grant: &Grant,
+    client: &Client,
+    rights: Rights,
+) -> Map<String, Value> {
+    db.prune();
+    let scope = rights.scopes.join(" ");
+    let details = rights.details.clone();
+    let bound = rights.jkt.is_some();
+    let (token, life) = access(app, db, id, grant, client, rights);
+    let mut body = Map::new();
+    body.insert("access_token".into(), token.into());
+    if !app.broken(Fault::TokenTypeMissing) {
+        let kind = if bound { "DPoP" } else { "Bearer" };
+        body.insert("token_type".into(), kind.into());
+    }
+    body.insert(
+        "expires_in".into(),
+        if app.broken(Fault::ExpiresInText) {
+            Value::String(life.to_string())
+        } else {
+            life.into()
+        },
+    );
+    if !app.broken(Fault::ScopeUnreported) && !app.face.scopes.is_empty() {
+        body.insert("scope".into(), scope.into());
+    }
+    if !details.is_empty() && app.face.rules.details_returned && !app.broken(Fault::RarNotReturned)
+    {
+        body.insert("authorization_details".into(), details.into());
+    }
+    body
+}

@@ -45,9 +45,12 @@ mod bearer;
 mod cimd;
 mod client_auth;
 mod client_metadata;
+mod code;
 mod deep;
 mod device;
+mod direct;
 mod dpop;
+mod endpoint;
 mod face;
 mod facts;
 mod fault;
@@ -81,6 +84,7 @@ pub use fault::{AgnicFault, AloneFault, Fault, HaspFault, HightopFault, Kind, Te
 pub(crate) use state::App;
 
 use crate::{
+    endpoint::{for_clients, read_form},
     face::{FaceData, FieldKind, LoginField},
     state::{Agent, Client, User},
 };
@@ -461,7 +465,8 @@ fn router(app: Arc<App>) -> Router {
             get(interaction::login_page).post(interaction::login),
         );
     }
-    let mut apis = Router::new().route(paths.token, post(token::post).get(token::get));
+    let token = for_clients(token::read, Fault::TokenByGet, token::handle);
+    let mut apis = Router::new().route(paths.token, token);
     if face.metadata {
         apis = apis.route(&metadata::path(&app), get(metadata::authorization_server));
         // A face without keys issues no ID tokens and has no such document.
@@ -470,16 +475,18 @@ fn router(app: Arc<App>) -> Router {
         }
     }
     if let Some(path) = paths.push {
-        apis = apis.route(path, post(par::post).get(par::get));
+        apis = apis.route(path, for_clients(read_form, Fault::ParByGet, par::push));
     }
     if let Some(path) = paths.jwks {
         apis = apis.route(path, get(metadata::jwks));
     }
     if let Some(path) = paths.revoke {
-        apis = apis.route(path, post(revoke::post).get(revoke::get));
+        let revoke = for_clients(read_form, Fault::RevokeGet, revoke::handle);
+        apis = apis.route(path, revoke);
     }
     if let Some(path) = paths.introspect {
-        apis = apis.route(path, post(introspect::post).get(introspect::get));
+        let introspect = for_clients(read_form, Fault::IntrospectGet, introspect::handle);
+        apis = apis.route(path, introspect);
     }
     if let Some(path) = paths.register {
         apis = apis.route(path, post(register::create)).route(
@@ -491,7 +498,8 @@ fn router(app: Arc<App>) -> Router {
     }
     if let Some(device) = face.device {
         pages = pages.route(device.page, get(device::page).post(device::entered));
-        apis = apis.route(device.endpoint, post(device::post).get(device::get));
+        let ask = for_clients(device::read, Fault::DeviceByGet, device::authorize);
+        apis = apis.route(device.endpoint, ask);
     }
     if face.rules.alone {
         pages = Router::new();

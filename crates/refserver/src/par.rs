@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use axum::{
-    body::Bytes,
-    extract::{RawQuery, State},
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -12,10 +10,10 @@ use serde_json::json;
 
 use crate::{
     App, Fault, authorize, cimd, client_auth,
+    endpoint::fail,
     http::{self, Params},
     issue, jar, pages,
     state::{Client, Db, now_ms},
-    token,
 };
 
 /// What the reference of a pushed request begins with (RFC 9126 §2.2).
@@ -32,30 +30,10 @@ pub(crate) struct Pushed {
     pub used: bool,
 }
 
-/// `POST`.
-pub(crate) async fn post(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Response {
-    match token::read_form(&app, &headers, &body) {
-        Ok(params) => push(&app, &headers, &params).await,
-        Err(response) => response,
-    }
-}
-
-/// `GET`: refused, since a query ends up in logs.
-pub(crate) async fn get(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Response {
-    if app.broken(Fault::ParByGet) {
-        let params = Params::parse(query.unwrap_or_default().as_bytes()).unwrap_or_default();
-        return push(&app, &headers, &params).await;
-    }
-    token::only_post(&app)
-}
-
 /// RFC 9126 §2.1: authenticate the client, refuse `request_uri`, validate like an authorization request.
-async fn push(app: &App, headers: &HeaderMap, params: &Params) -> Response {
-    let bad = |error: &str, what: &str| token::fail(app, StatusCode::BAD_REQUEST, error, what);
+pub(crate) async fn push(app: Arc<App>, headers: HeaderMap, params: Params) -> Response {
+    let (app, headers, params) = (&*app, &headers, &params);
+    let bad = |error: &str, what: &str| fail(app, StatusCode::BAD_REQUEST, error, what);
     let lenient = app.broken(Fault::ParUnauthenticated);
     if app.face.knows_documents()
         && let Some(id) = params.get("client_id").filter(|id| cimd::is_url(id))
@@ -101,7 +79,7 @@ fn keep(app: &App, client: &Client, params: Params) -> Response {
     let mut db = app.db();
     db.prune();
     if db.full() {
-        return token::fail(
+        return fail(
             app,
             StatusCode::SERVICE_UNAVAILABLE,
             "temporarily_unavailable",

@@ -4,11 +4,12 @@ use serde_json::{Map, Value};
 
 use crate::{
     App, Fault,
+    code::{RACE_WINDOW, Step},
+    endpoint::Fail,
     http::Params,
-    issue::{self, Rights},
-    rights::read_scopes,
+    issue::{self, Rights, access_answer},
+    rights::{audience, details, read_scopes},
     state::{Client, Db, Refresh, now},
-    token::{Fail, RACE_WINDOW, Step, access_answer, audience, details},
 };
 
 /// New tokens for a refresh token.

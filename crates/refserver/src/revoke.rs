@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use axum::{
-    body::Bytes,
-    extract::{RawQuery, State},
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -12,32 +10,11 @@ use serde_json::json;
 
 use crate::{
     App, Fault, client_auth,
+    endpoint::fail,
     http::{self, Params},
     refresh,
     state::{Client, Db},
-    token,
 };
-
-/// `POST`.
-pub(crate) async fn post(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Response {
-    match token::read_form(&app, &headers, &body) {
-        Ok(params) => handle(&app, &headers, &params).await,
-        Err(response) => response,
-    }
-}
-
-/// `GET`: refused.
-pub(crate) async fn get(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Response {
-    if app.broken(Fault::RevokeGet) {
-        let params = Params::parse(query.unwrap_or_default().as_bytes()).unwrap_or_default();
-        return handle(&app, &headers, &params).await;
-    }
-    token::only_post(&app)
-}
 
 /// A token found, of either kind.
 enum Found {
@@ -52,7 +29,9 @@ enum Found {
     },
 }
 
-async fn handle(app: &App, headers: &HeaderMap, params: &Params) -> Response {
+/// Answers a client that is done with a token.
+pub(crate) async fn handle(app: Arc<App>, headers: HeaderMap, params: Params) -> Response {
+    let (app, headers, params) = (&*app, &headers, &params);
     let client = match client_auth::authenticate(
         app,
         headers,
@@ -65,7 +44,7 @@ async fn handle(app: &App, headers: &HeaderMap, params: &Params) -> Response {
         Err(response) => return response,
     };
     let Some(asked) = params.get("token") else {
-        return token::fail(
+        return fail(
             app,
             StatusCode::BAD_REQUEST,
             "invalid_request",
@@ -77,7 +56,7 @@ async fn handle(app: &App, headers: &HeaderMap, params: &Params) -> Response {
     drop(db);
     match outcome {
         Ok(()) => http::secret_json(StatusCode::OK, &json!({})),
-        Err((error, what)) => token::fail(app, StatusCode::BAD_REQUEST, error, what),
+        Err((error, what)) => fail(app, StatusCode::BAD_REQUEST, error, what),
     }
 }
 

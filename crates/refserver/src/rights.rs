@@ -1,6 +1,14 @@
-//! Scopes and resources: what may be asked for at all. Names are compared letter for letter (RFC 6749 §3.3, RFC 8707 §2).
+//! Scopes, resources and authorization details: what may be asked for at all, and within a grant. Names are compared letter for letter (RFC 6749 §3.3, RFC 8707 §2).
 
-use crate::{App, Fault, HightopFault, state::Client};
+use serde_json::Value;
+
+use crate::{
+    App, Fault, HightopFault,
+    endpoint::Fail,
+    http::Params,
+    rar,
+    state::{Client, Grant},
+};
 
 /// Reads a scope value and bounds it by what exists and what the client registered. `Err` is a description.
 pub(crate) fn read_scopes(app: &App, client: &Client, text: &str) -> Result<Vec<String>, String> {
@@ -105,4 +113,74 @@ pub(crate) fn read_resources(app: &App, asked: &[&str]) -> Result<Vec<String>, &
         }
     }
     Ok(resources)
+}
+
+/// The resources that a request without a grant before it asks for: those it names, or the default one.
+pub(crate) fn resources_asked(app: &App, params: &Params) -> Result<Vec<String>, Fail> {
+    let asked = params.all("resource");
+    if !asked.is_empty() {
+        return read_resources(app, &asked).map_err(|what| ("invalid_target", what));
+    }
+    let default = (app.face.default_resource).ok_or(("invalid_target", "resource is required"))?;
+    let resources = app.face.resources.iter();
+    Ok(resources
+        .filter(|resource| resource.name == default)
+        .map(|resource| app.url(resource.path))
+        .collect())
+}
+
+/// The audience asked for: within the grant (RFC 8707 §2.2), or all of it.
+pub(crate) fn audience(
+    app: &App,
+    params: &Params,
+    grant: &Grant,
+    any_known: bool,
+) -> Result<Vec<String>, Fail> {
+    let asked = params.all("resource");
+    let ignored = [
+        Fault::ResourceIgnored,
+        Fault::AudienceMissing,
+        Fault::AudienceAll,
+    ]
+    .iter()
+    .any(|fault| app.broken(*fault));
+    if asked.is_empty() || ignored || !app.face.rules.resource_indicators {
+        return Ok(grant.resources.clone());
+    }
+    if app.broken(Fault::ResourceTokenUnknown) {
+        return Ok(asked.into_iter().map(str::to_owned).collect());
+    }
+    let mut asked = read_resources(app, &asked).map_err(|what| ("invalid_target", what))?;
+    if app.broken(Fault::ResourceFirstOnly) {
+        asked.truncate(1);
+    }
+    if !any_known && asked.iter().any(|id| !grant.resources.contains(id)) {
+        return Err(("invalid_target", "this resource was not granted"));
+    }
+    Ok(asked)
+}
+
+/// The authorization details asked for: within the grant (RFC 9396 §6), or all of them.
+pub(crate) fn details(
+    app: &App,
+    params: &Params,
+    grant: &Grant,
+    any_valid: bool,
+) -> Result<Vec<Value>, Fail> {
+    let Some(text) = params.get("authorization_details") else {
+        return Ok(grant.details.clone());
+    };
+    let asked = rar::read(app, text).map_err(|_| {
+        (
+            "invalid_authorization_details",
+            "authorization_details is not valid",
+        )
+    })?;
+    if !any_valid && !rar::within(app, &asked, &grant.details) {
+        return Err((
+            "invalid_authorization_details",
+            "authorization_details exceeds what was granted",
+        ));
+    }
+    Ok(asked)
 }

@@ -2,26 +2,11 @@
 //! depart from the specifications so does the face, and `departures` says it.
 
 use super::{
-    ClientData, FaceData, FieldKind, Format, Lifetimes, LoginField, LoginPage, Paths, Prefixes,
-    ResourceData, Route, Rules, client,
+    ClientData, FaceData, FieldKind, Format, Lifetimes, LoginPage, Paths, Prefixes, ResourceData,
+    Rules, client, field, route,
 };
 
 const DAY: u64 = 86_400;
-
-const fn route(
-    name: &'static str,
-    method: &'static str,
-    path: &'static str,
-    scope: &'static str,
-) -> Route {
-    Route {
-        name,
-        method,
-        path,
-        scope,
-        detail: None,
-    }
-}
 
 /// An application: no secret is documented, and PKCE only recommended.
 const fn app(name: &'static str, redirect_uris: &'static [&'static str]) -> ClientData {
@@ -84,16 +69,8 @@ pub(super) static FACE: FaceData = FaceData {
     login: &[LoginPage {
         title: "Sign in to AgnicPay",
         fields: &[
-            LoginField {
-                name: "email",
-                label: "E-mail",
-                kind: FieldKind::Email,
-            },
-            LoginField {
-                name: "password",
-                label: "Password",
-                kind: FieldKind::Password,
-            },
+            field("email", "E-mail", FieldKind::Email),
+            field("password", "Password", FieldKind::Password),
         ],
         button: "Sign in",
     }],

@@ -1,6 +1,6 @@
 //! Two resource servers and nothing else: who calls them has tokens of an issuer that they trust.
 
-use super::{FaceData, Format, Lifetimes, Paths, Prefixes, ResourceData, Route, Rules, reference};
+use super::{FaceData, Format, Lifetimes, Paths, Prefixes, ResourceData, Rules, reference, route};
 
 pub(super) static FACE: FaceData = FaceData {
     name: "alone",
@@ -29,33 +29,15 @@ pub(super) static FACE: FaceData = FaceData {
             path: "/a",
             format: Format::Jwt,
             routes: &[
-                Route {
-                    name: "a",
-                    method: "GET",
-                    path: "/a/items",
-                    scope: "read",
-                    detail: None,
-                },
-                Route {
-                    name: "write",
-                    method: "POST",
-                    path: "/a/items",
-                    scope: "write",
-                    detail: None,
-                },
+                route("a", "GET", "/a/items", "read"),
+                route("write", "POST", "/a/items", "write"),
             ],
         },
         ResourceData {
             name: "b",
             path: "/b",
             format: Format::Jwt,
-            routes: &[Route {
-                name: "b",
-                method: "GET",
-                path: "/b/items",
-                scope: "read",
-                detail: None,
-            }],
+            routes: &[route("b", "GET", "/b/items", "read")],
         },
     ],
     default_resource: Some("a"),

@@ -2,8 +2,8 @@
 //! no revocation, no refresh tokens, since none is documented.
 
 use super::{
-    AgentData, ClientData, FaceData, FieldKind, Format, Lifetimes, LoginField, LoginPage, Paths,
-    Prefixes, ResourceData, Route, Rules, client,
+    AgentData, ClientData, FaceData, FieldKind, Format, Lifetimes, LoginPage, Paths, Prefixes,
+    ResourceData, Route, Rules, client, field, route,
 };
 
 pub(super) static FACE: FaceData = FaceData {
@@ -32,11 +32,8 @@ pub(super) static FACE: FaceData = FaceData {
         path: "/v1/data",
         format: Format::Opaque,
         routes: &[Route {
-            name: "a",
-            method: "GET",
-            path: "/v1/data",
-            scope: "",
             detail: Some(("hasp.data.read", "")),
+            ..route("a", "GET", "/v1/data", "")
         }],
     }],
     default_resource: Some("a"),
@@ -59,16 +56,8 @@ pub(super) static FACE: FaceData = FaceData {
     login: &[LoginPage {
         title: "Log in to HASP",
         fields: &[
-            LoginField {
-                name: "email",
-                label: "E-mail",
-                kind: FieldKind::Email,
-            },
-            LoginField {
-                name: "password",
-                label: "Password",
-                kind: FieldKind::Password,
-            },
+            field("email", "E-mail", FieldKind::Email),
+            field("password", "Password", FieldKind::Password),
         ],
         button: "Log in",
     }],

@@ -1,33 +1,14 @@
 //! Hightop: `api.hightop.com` as its OAuth pages describe it. What they leave open is what a careful server would do.
 
 use super::{
-    AgentData, Allowance, ClientData, FaceData, FieldKind, Format, Lifetimes, LoginField,
-    LoginPage, Paths, Prefixes, ResourceData, Route, Rules, client,
+    AgentData, Allowance, ClientData, FaceData, FieldKind, Format, Lifetimes, LoginPage, Paths,
+    Prefixes, ResourceData, Rules, client, field, route,
 };
 
 pub(super) static FACE: FaceData = face("hightop", false);
 
 /// The pages are built by a script.
 pub(super) static SCRIPT: FaceData = face("hightop-script", true);
-
-const fn field(name: &'static str, label: &'static str, kind: FieldKind) -> LoginField {
-    LoginField { name, label, kind }
-}
-
-const fn route(
-    name: &'static str,
-    method: &'static str,
-    path: &'static str,
-    scope: &'static str,
-) -> Route {
-    Route {
-        name,
-        method,
-        path,
-        scope,
-        detail: None,
-    }
-}
 
 static PAGES: &[LoginPage] = &[
     LoginPage {

@@ -1,8 +1,8 @@
 //! The reference server's own face.
 
 use super::{
-    ClientData, DevicePaths, FaceData, FieldKind, Format, Lifetimes, LoginField, LoginPage, Paths,
-    Prefixes, ResourceData, Route, Rules, client,
+    ClientData, DevicePaths, FaceData, FieldKind, Format, Lifetimes, LoginPage, Paths, Prefixes,
+    ResourceData, Route, Rules, client, field, route,
 };
 
 pub(super) static FACE: FaceData = face("reference");
@@ -55,26 +55,11 @@ const fn face(name: &'static str) -> FaceData {
                 path: "/a",
                 format: Format::Jwt,
                 routes: &[
+                    route("a", "GET", "/a/items", "read"),
+                    route("write", "POST", "/a/items", "write"),
                     Route {
-                        name: "a",
-                        method: "GET",
-                        path: "/a/items",
-                        scope: "read",
-                        detail: None,
-                    },
-                    Route {
-                        name: "write",
-                        method: "POST",
-                        path: "/a/items",
-                        scope: "write",
-                        detail: None,
-                    },
-                    Route {
-                        name: "pay",
-                        method: "POST",
-                        path: "/a/payments",
-                        scope: "read",
                         detail: Some(("pay", "initiate")),
+                        ..route("pay", "POST", "/a/payments", "read")
                     },
                 ],
             },
@@ -82,33 +67,15 @@ const fn face(name: &'static str) -> FaceData {
                 name: "b",
                 path: "/b",
                 format: Format::Opaque,
-                routes: &[Route {
-                    name: "b",
-                    method: "GET",
-                    path: "/b/items",
-                    scope: "read",
-                    detail: None,
-                }],
+                routes: &[route("b", "GET", "/b/items", "read")],
             },
             ResourceData {
                 name: crate::mcp::NAME,
                 path: "/mcp",
                 format: Format::Jwt,
                 routes: &[
-                    Route {
-                        name: "mcp",
-                        method: "POST",
-                        path: "/mcp",
-                        scope: "read",
-                        detail: None,
-                    },
-                    Route {
-                        name: "mcp-write",
-                        method: "POST",
-                        path: "/mcp",
-                        scope: "write",
-                        detail: None,
-                    },
+                    route("mcp", "POST", "/mcp", "read"),
+                    route("mcp-write", "POST", "/mcp", "write"),
                 ],
             },
         ],
@@ -141,16 +108,8 @@ const fn face(name: &'static str) -> FaceData {
         login: &[LoginPage {
             title: "Log in",
             fields: &[
-                LoginField {
-                    name: "username",
-                    label: "User name",
-                    kind: FieldKind::Name,
-                },
-                LoginField {
-                    name: "password",
-                    label: "Password",
-                    kind: FieldKind::Password,
-                },
+                field("username", "User name", FieldKind::Name),
+                field("password", "Password", FieldKind::Password),
             ],
             button: "Log in",
         }],
