@@ -378,6 +378,7 @@ fn resource(name: &str) -> Resource {
         url: url::Url::parse(&format!("https://rs.example/{name}/probe")).expect("a URL"),
         body: None,
         scope: Some("read".into()),
+        broader: None,
         rar: None,
         mcp: None,
     }

@@ -4,9 +4,9 @@ use super::answer::{common, refusal};
 use super::draft::{Draft, Encoding, Param};
 use super::scene::Act;
 use super::token::{forge, plain};
-use super::{Answer, How, Outcome, Scene, dpop};
+use super::{Answer, How, Outcome, Scene, dpop, mcp};
 use crate::suite::model::{Step, Verb};
-use crate::target::model::Resource;
+use crate::target::model::{Client, Resource};
 use crate::transport::{Recorded, Reply};
 
 pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outcome, Answer> {
@@ -14,20 +14,20 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
     let resource = scene
         .resource(act.step)
         .ok_or_else(|| Answer::NotApplicable("the target names no resource to call".into()))?;
-    let names_token = act
-        .change
-        .with
-        .iter()
-        .chain(&act.step.given)
-        .any(|(name, _)| name == "token")
+    let names = |(name, _): &(String, _)| name == "token";
+    let given = act.step.given.iter().any(names);
+    let names_token = given
+        || act.change.with.iter().any(names)
         || act.change.without.iter().any(|name| name == "token");
-    let token = if names_token {
-        newest(scene, &client.name, resource)
-    } else {
-        Some(match newest(scene, &client.name, resource) {
-            Some(token) => token,
-            None => arrange(scene, act.step, &act.label).await?,
-        })
+    // A session is opened with the right token, whatever the request itself then carries.
+    let revision = resource.mcp.as_deref();
+    let in_session =
+        revision.is_some_and(mcp::has_sessions) && !mcp::names_session(act.step, &act.change.with);
+    let token = match newest(scene, &client.name, resource) {
+        None if !names_token || (in_session && !given) => {
+            Some(arrange(scene, act.step, &act.label).await?)
+        }
+        known => known,
     };
     let mut draft = Draft::new(&resource.method, resource.url.as_str(), Encoding::Form);
     draft.push_some("token", token);
@@ -38,23 +38,55 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
     } else {
         draft.content_type = Some(String::new());
     }
-    let names = scene.names(&client, (String::new(), String::new()));
+    let pkce = || (String::new(), String::new());
     draft
-        .arrange(&act.step.given, &names)
-        .and_then(|()| draft.apply(act.change, &names))
+        .arrange(&act.step.given, &scene.names(&client, pkce()))
+        .map_err(Answer::NotApplicable)?;
+    let mut session = None;
+    if let Some(revision) = revision.filter(|_| in_session) {
+        let token = draft.get("token");
+        match mcp::open(scene, &act.label, resource, revision, token.as_deref()).await {
+            Ok(opened) => session = opened,
+            Err(refused) if act.change.is_empty() => {
+                return Ok(outcome(act, &client, resource, &refused));
+            }
+            // Not what the step is about: its deviation was not tried.
+            Err(refused) => {
+                let words = read(&refused).words();
+                return Err(Answer::NoAnswer(format!(
+                    "found no session: initialize {words}"
+                )));
+            }
+        }
+        let header = session.iter();
+        let named = header.map(|session| (mcp::SESSION.to_owned(), session.clone()));
+        draft.headers.extend(named);
+    }
+    draft
+        .apply(act.change, &scene.names(&client, pkce()))
         .map_err(Answer::NotApplicable)?;
     forge(scene, act, &mut draft)?;
     let sent = draft.sent();
     let token = draft.get("token");
     place_token(&mut draft);
-    if let Some(revision) = &resource.mcp {
-        speak_mcp(&mut draft, resource, revision);
+    if let Some(revision) = revision {
+        mcp::speak(&mut draft, resource, revision);
     }
     let recorded = dpop::send(scene, act, draft, token, "rs").await;
-    let mut outcome = Outcome::new(Verb::Call, &act.label, read(&recorded));
+    let mut outcome = outcome(act, &client, resource, &recorded);
+    outcome.sent = sent;
+    if let Some(session) = session {
+        outcome.fields.insert("mcp_session".into(), session.clone());
+        outcome.fields.insert("session".into(), session);
+    }
+    Ok(outcome)
+}
+
+/// What came of the request.
+fn outcome(act: &Act<'_>, client: &Client, resource: &Resource, recorded: &Recorded) -> Outcome {
+    let mut outcome = Outcome::new(Verb::Call, &act.label, read(recorded));
     outcome.client = client.name.clone();
     outcome.resource = Some(resource.name.clone());
-    outcome.sent = sent;
     if let Ok(reply) = &recorded.reply {
         outcome
             .fields
@@ -64,33 +96,7 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
         let session = session.unwrap_or_else(|| jose::random_token(16));
         outcome.fields.insert("session".into(), session);
     }
-    Ok(outcome)
-}
-
-/// The headers of a message to an MCP server, unless the step says something else in their place.
-fn speak_mcp(draft: &mut Draft, resource: &Resource, revision: &str) {
-    let body = resource.body.as_ref().map(|(body, _)| body.as_str());
-    let message: serde_json::Value =
-        serde_json::from_str(body.unwrap_or_default()).unwrap_or_default();
-    let text = |pointer: &str| {
-        let value = message.pointer(pointer).and_then(|value| value.as_str());
-        value.map(str::to_owned)
-    };
-    let headers = [
-        ("Accept", Some("application/json, text/event-stream".into())),
-        ("MCP-Protocol-Version", Some(revision.to_owned())),
-        ("Mcp-Method", text("/method")),
-        ("Mcp-Name", text("/params/name")),
-    ];
-    for (name, value) in headers {
-        let said = draft
-            .headers
-            .iter()
-            .any(|(own, _)| own.eq_ignore_ascii_case(name));
-        if let Some(value) = value.filter(|_| !said) {
-            draft.headers.push((name.to_owned(), value));
-        }
-    }
+    outcome
 }
 
 /// `token` is a parameter only until here: it becomes the Authorization header.

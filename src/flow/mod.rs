@@ -18,6 +18,7 @@ mod http;
 mod introspect;
 pub mod issuer;
 pub mod listener;
+pub(crate) mod mcp;
 mod mint;
 pub mod names;
 mod push;

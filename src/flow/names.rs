@@ -11,8 +11,8 @@ use crate::target::model::Client;
 
 /// Built-in names that do not depend on the target file; `client-NAME` and `user-NAME` do.
 pub const BUILT_IN: &[&str] = &[
-    "client", "pkce", "redirect", "loopback", "target", "resource", "scope", "probe", "rar",
-    "random", "canary", "listener", "issued", "dpop",
+    "client", "pkce", "redirect", "loopback", "target", "resource", "scope", "broader", "probe",
+    "rar", "random", "canary", "listener", "issued", "dpop",
 ];
 
 /// Everything a template can name while a step is built.
@@ -66,6 +66,10 @@ impl Names<'_> {
                 .resource(&field.replace('_', "-"))
                 .and_then(|resource| resource.id.clone()),
             "scope" => scope_field(world, field),
+            "broader" => world
+                .target
+                .resource(&field.replace('_', "-"))
+                .and_then(|resource| resource.broader.clone()),
             "probe" => world
                 .target
                 .resource(&field.replace('_', "-"))

@@ -132,8 +132,17 @@ impl World {
             "jar",
             metadata("request_parameter_supported") == Some(&Value::Bool(true)),
         );
-        let mcp = target.resources.iter().any(|one| one.mcp.is_some());
-        has("mcp", mcp);
+        let revisions = || target.resources.iter().filter_map(|one| one.mcp.as_deref());
+        has("mcp", revisions().next().is_some());
+        has("mcp-session", revisions().any(super::mcp::has_sessions));
+        has(
+            "mcp-headers",
+            revisions().any(|revision| !super::mcp::has_sessions(revision)),
+        );
+        has(
+            "broader",
+            target.resources.iter().any(|one| one.broader.is_some()),
+        );
         has(
             "https",
             target.mint.is_none() && target.issuer.starts_with("https://"),

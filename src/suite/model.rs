@@ -287,7 +287,7 @@ impl Verb {
                 "challenge",
             ],
             Verb::Exchange | Verb::Grant | Verb::Refresh => TOKENS,
-            Verb::Call => &["status", "session"],
+            Verb::Call => &["status", "session", "mcp_session"],
             Verb::Revoke | Verb::Http => &["status"],
             Verb::Introspect => &["active", "scope", "client_id", "sub"],
             Verb::Device => &[

@@ -186,6 +186,7 @@ impl Lint<'_> {
             ("resource" | "scope" | "probe", "a") | ("scope", "all") => None,
             ("resource" | "scope" | "probe", field) => Some(format!("resource.{field}")),
             ("rar", field) => Some(format!("rar.{field}")),
+            ("broader", _) => Some("broader".to_owned()),
             ("listener", _) => Some("listener".to_owned()),
             _ if words::builtin(name).is_some() => None,
             (_, "refresh_token") => Some("refresh_token".to_owned()),

@@ -197,6 +197,8 @@ pub struct ResourceFile {
     pub probe: String,
     /// The scope it needs.
     pub scope: Option<String>,
+    /// A scope that covers it, where the server's scopes form a hierarchy.
+    pub broader: Option<String>,
     /// Its body.
     pub body: Option<String>,
     /// The body's media type.

@@ -144,6 +144,8 @@ pub struct Resource {
     pub body: Option<(String, String)>,
     /// The scope the probe needs.
     pub scope: Option<String>,
+    /// A scope that covers `scope`, when the server's scopes form a hierarchy.
+    pub broader: Option<String>,
     /// The authorization detail the probe needs, by name.
     pub rar: Option<String>,
     /// The MCP revision, when the probe is a message to an MCP server.

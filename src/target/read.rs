@@ -254,6 +254,7 @@ impl Pieces<'_> {
                     url,
                     body,
                     scope: table.owned("scope"),
+                    broader: table.owned("broader"),
                     mcp: table.owned("mcp"),
                     rar,
                 });

@@ -52,8 +52,10 @@ impl Reference {
         if face != Face::default() {
             target.name = format!("reference:{}", face.name());
         }
-        if face == Face::Mcp {
-            target.profiles = vec!["mcp-2026-07-28".to_owned()];
+        match face {
+            Face::Mcp => target.profiles = vec!["mcp-2026-07-28".to_owned()],
+            Face::Mcp2025 => target.profiles = vec!["mcp-2025-11-25".to_owned()],
+            _ => {}
         }
         Ok(Reference { target, server })
     }
@@ -175,6 +177,7 @@ fn resource(fact: &refserver::ResourceFact, issuer: &str) -> Option<Resource> {
         body: posts.then(|| (body(fact), "application/json".to_owned())),
         mcp: fact.mcp.map(str::to_owned),
         scope: (!fact.scope.is_empty()).then(|| fact.scope.clone()),
+        broader: fact.broader.clone(),
         rar: fact.rar.clone(),
     })
 }

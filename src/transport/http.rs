@@ -6,6 +6,9 @@ use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 
 use super::{Limits, Network, Reply, Request, USER_AGENT};
 
+/// How long a stream of events is listened to: it has no end, and what is sent at once is what counts.
+const STREAM: Duration = Duration::from_secs(2);
+
 /// Two clients: one that reuses connections for reads, one that never does for everything else,
 /// because a request on a reused connection may be resent by the library, and a code must be
 /// redeemed exactly once.
@@ -89,8 +92,18 @@ impl Http {
                 .collect(),
             ..Reply::default()
         };
+        let streams = request.method == "GET" && reply.media_type() == "text/event-stream";
+        let until = tokio::time::Instant::now() + STREAM;
         loop {
-            let chunk = match response.chunk().await {
+            let next = match streams {
+                true => tokio::time::timeout_at(until, response.chunk()).await,
+                false => Ok(response.chunk().await),
+            };
+            let Ok(next) = next else {
+                reply.truncated = true;
+                break;
+            };
+            let chunk = match next {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => break,
                 // A server that refuses a request it has not read to the end resets the connection

@@ -1,13 +1,14 @@
 //! Deliberately broken tokens. Each forgery starts from a *real* token and changes exactly one thing, so that a refusal says something about that
 //! one thing: a token made up from nothing would be refused long before the flaw is reached.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
-    Alg, Claims, Jwks, Signer, SigningKey, Token,
-    hash::{base64url, random_token},
+    Alg, Signer, SigningKey, Token,
+    hash::random_token,
+    jwe,
     jwks::{der, der_uint},
-    token::sign_hs256,
+    parts::Parts,
 };
 
 /// What a forgery may draw on besides the token.
@@ -110,13 +111,9 @@ forgeries! {
     SignedTypLogout "signed.typ-logout" "`typ` is logout+jwt; validly signed.";
     SignedCritUnknown "signed.crit-unknown" "`crit` names an extension nobody knows; validly signed.";
     SignedNested "signed.nested" "The payload is a token as text, in place of claims (RFC 7519 §5.2); both are validly signed.";
+    Encrypted "jwt.encrypted" "The claims are encrypted (a JWE: `dir`, A256GCM) with a key of ours, and nobody has signed them.";
+    EncryptedNested "jwt.encrypted-nested" "The whole token is encrypted (a JWE: `dir`, A256GCM) with a key of ours.";
     IssEditedToListener "jwt.iss-edited-to-listener" "`iss` is a listener of ours; the signature is the old one.";
-}
-
-/// A JWT taken apart for editing, or why the forgery does not apply.
-struct Parts {
-    token: Token,
-    alg: Option<Alg>,
 }
 
 impl Forge {
@@ -201,6 +198,15 @@ impl Forge {
                 Ok(parts.with_claims(|claims| {
                     claims.insert("iss".into(), listener.into());
                 }))
+            }
+            Forge::Encrypted => {
+                let claims = Value::Object(parts.token.claims.clone()).to_string();
+                Ok(jwe::encrypt(&parts.token.header, claims.as_bytes()))
+            }
+            Forge::EncryptedNested => {
+                let mut header = parts.token.header.clone();
+                header.insert("cty".into(), "JWT".into());
+                Ok(jwe::encrypt(&header, text.as_bytes()))
             }
             Forge::SignatureStripped => Ok(input.to_owned()),
             Forge::SignatureEmpty => Ok(format!("{input}.")),
@@ -343,136 +349,10 @@ fn flip_middle(token: &str) -> Result<String, NotApplicable> {
     Ok(head.chars().chain(flipped).collect())
 }
 
-fn segment(members: &Map<String, Value>) -> String {
-    base64url(Value::Object(members.clone()).to_string())
-}
-
-impl Parts {
-    fn asymmetric(&self) -> Result<Alg, NotApplicable> {
-        self.alg.ok_or_else(|| {
-            NotApplicable(format!(
-                "the token's alg {:?} is not an asymmetric one",
-                self.token.header_str("alg").unwrap_or("?")
-            ))
-        })
-    }
-
-    fn old_signature(&self) -> String {
-        base64url(&self.token.signature)
-    }
-
-    fn with_claims(&self, edit: impl FnOnce(&mut Claims)) -> String {
-        let mut claims = self.token.claims.clone();
-        edit(&mut claims);
-        let header = self
-            .token
-            .signing_input
-            .split('.')
-            .next()
-            .unwrap_or_default();
-        format!("{header}.{}.{}", segment(&claims), self.old_signature())
-    }
-
-    fn payload(&self) -> &str {
-        self.token
-            .signing_input
-            .split('.')
-            .nth(1)
-            .unwrap_or_default()
-    }
-
-    fn with_header(&self, edit: impl FnOnce(&mut Map<String, Value>)) -> String {
-        let mut header = self.token.header.clone();
-        edit(&mut header);
-        format!(
-            "{}.{}.{}",
-            segment(&header),
-            self.payload(),
-            self.old_signature()
-        )
-    }
-
-    fn unsecured(&self, alg: &str) -> String {
-        let mut header = self.token.header.clone();
-        header.insert("alg".into(), alg.into());
-        format!("{}.{}.", segment(&header), self.payload())
-    }
-
-    fn hs256(&self, secret: &[u8], kid: Option<&str>) -> String {
-        let mut header = self.token.header.clone();
-        header.insert("alg".into(), "HS256".into());
-        if let Some(kid) = kid {
-            header.insert("kid".into(), kid.into());
-        }
-        sign_hs256(&header, &self.token.claims, secret)
-    }
-
-    /// Signed by a key of ours of the same algorithm, after the edits.
-    fn resigned(
-        &self,
-        alg: Alg,
-        context: &Context<'_>,
-        edit_header: impl FnOnce(&mut Map<String, Value>, &SigningKey),
-        edit_claims: impl FnOnce(&mut Claims),
-    ) -> String {
-        let fresh;
-        let key = if context.attacker.alg() == alg {
-            context.attacker
-        } else {
-            fresh = SigningKey::generate(alg);
-            &fresh
-        };
-        let (mut header, mut claims) = (self.token.header.clone(), self.token.claims.clone());
-        edit_header(&mut header, key);
-        edit_claims(&mut claims);
-        let input = format!("{}.{}", segment(&header), segment(&claims));
-        let signature = base64url(key.sign_bytes(input.as_bytes()));
-        format!("{input}.{signature}")
-    }
-
-    /// The server's public key for this token.
-    fn public_key(&self, context: &Context<'_>) -> Result<crate::Jwk, NotApplicable> {
-        let alg = self.asymmetric()?;
-        let Some(jwks) = context.jwks.and_then(|value| Jwks::from_json(value).ok()) else {
-            return not("the server publishes no key set");
-        };
-        match jwks.find(self.token.header_str("kid"), alg) {
-            Ok(key) => Ok(key.clone()),
-            Err(_) => not("the server's key set has no single key for this token"),
-        }
-    }
-
-    fn es256(&self, edit: impl FnOnce(&[u8]) -> Vec<u8>) -> Result<String, NotApplicable> {
-        if self.alg != Some(Alg::ES256) {
-            return not("the token's alg is not ES256");
-        }
-        Ok(format!(
-            "{}.{}",
-            self.token.signing_input,
-            base64url(edit(&self.token.signature))
-        ))
-    }
-
-    fn rsa(&self, number: u8) -> Result<String, NotApplicable> {
-        if self.alg.is_none_or(|alg| alg.kty() != "RSA") {
-            return not("the token's alg is not an RSA one");
-        }
-        let mut signature = vec![0; self.token.signature.len().max(1)];
-        if let Some(last) = signature.last_mut() {
-            *last = number;
-        }
-        Ok(format!(
-            "{}.{}",
-            self.token.signing_input,
-            base64url(signature)
-        ))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Error, hash::base64url_decode, verify, verify_hs256};
+    use crate::{Error, Jwks, hash::base64url_decode, verify, verify_hs256};
     use std::collections::HashSet;
 
     /// The bytes a token stands for: decoded segments of a JWT, else the text. Tokens that differ only in unused base64 bits are equal here.

@@ -6,10 +6,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jose::{Alg, Jwks, Token};
 
 use crate::{
-    App, Fault, cimd, fetch,
+    App, Fault, cimd, endpoint, fetch,
     http::{self, Params},
     state::{Client, now},
-    token,
 };
 
 /// Signature algorithms taken in client assertions.

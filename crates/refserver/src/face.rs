@@ -12,7 +12,7 @@ mod reference;
 
 use crate::{
     Fault,
-    fault::{AgnicFault, AloneFault, HaspFault, HightopFault, TenantFault},
+    fault::{AgnicFault, AloneFault, HaspFault, HightopFault, SessionFault, TenantFault},
     rar::DetailType,
 };
 
@@ -26,6 +26,8 @@ pub enum Face {
     Mcp,
     /// The same on https, with an issuer that has a path, as a server with several tenants has it; every request has to be pushed.
     Tenant,
+    /// The same, with an MCP server of the revision before (2025-11-25), which keeps sessions.
+    Mcp2025,
     /// Hightop, as its public documentation describes it: e-mail, one-time code, an agent, eight scopes, two resources with JWTs.
     Hightop,
     /// The same behind pages that work with JavaScript only.
@@ -44,6 +46,7 @@ impl Face {
         Face::Reference,
         Face::Mcp,
         Face::Tenant,
+        Face::Mcp2025,
         Face::Hightop,
         Face::HightopScript,
         Face::Agnicpay,
@@ -72,6 +75,7 @@ impl Face {
             Face::Reference => Fault::ALL,
             Face::Hightop => HightopFault::ALL,
             Face::Mcp | Face::HightopScript => &[],
+            Face::Mcp2025 => SessionFault::ALL,
             Face::Agnicpay => AgnicFault::ALL,
             Face::Alone => AloneFault::ALL,
             Face::Hasp => HaspFault::ALL,
@@ -84,6 +88,7 @@ impl Face {
             Face::Reference => &reference::FACE,
             Face::Mcp => &reference::MCP,
             Face::Tenant => &reference::TENANT,
+            Face::Mcp2025 => &reference::MCP_2025,
             Face::Hightop => &hightop::FACE,
             Face::HightopScript => &hightop::SCRIPT,
             Face::Agnicpay => &agnicpay::FACE,
@@ -190,6 +195,8 @@ pub(crate) struct Rules {
     pub push_required: bool,
     /// Whether it is served on https.
     pub https: bool,
+    /// Whether the MCP server speaks the revision with sessions, 2025-11-25.
+    pub mcp_sessions: bool,
 }
 
 impl Rules {
@@ -213,6 +220,7 @@ impl Rules {
         alone: false,
         push_required: false,
         https: false,
+        mcp_sessions: false,
     };
 }
 
@@ -225,6 +233,14 @@ impl FaceData {
     /// Whether people may approve a part of what is asked: on a face of our own, which has a page for that.
     pub(crate) fn lets_choose(&self) -> bool {
         self.service.is_none() && !self.rules.alone
+    }
+
+    /// The revision that its MCP server speaks.
+    pub(crate) fn mcp_revision(&self) -> &'static str {
+        match self.rules.mcp_sessions {
+            true => "2025-11-25",
+            false => "2026-07-28",
+        }
     }
 
     /// Whether a client_id may be the URL of a metadata document: on a face of our own, of no published service.

@@ -105,6 +105,8 @@ pub struct ResourceFact {
     pub scope: String,
     /// The name in [`Facts::rar`] of the authorization details it needs.
     pub rar: Option<String>,
+    /// A scope that covers it, where there is one.
+    pub broader: Option<String>,
     /// The MCP revision, when it is an MCP server.
     pub mcp: Option<&'static str>,
 }

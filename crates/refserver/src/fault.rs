@@ -6,12 +6,14 @@ mod alone;
 mod hasp;
 mod hightop;
 mod service;
+mod session;
 mod tenant;
 
 pub use agnicpay::AgnicFault;
 pub use alone::AloneFault;
 pub use hasp::HaspFault;
 pub use hightop::HightopFault;
+pub use session::SessionFault;
 pub use tenant::TenantFault;
 
 use crate::Face;
@@ -36,6 +38,8 @@ macro_rules! faults {
             Hasp(HaspFault),
             /// A rule for issuers with a path, or of TLS.
             Tenant(TenantFault),
+            /// A rule about sessions of the Model Context Protocol.
+            Session(SessionFault),
         }
 
         impl Fault {
@@ -55,6 +59,7 @@ macro_rules! faults {
                     Fault::Alone(own) => own.name(),
                     Fault::Hasp(own) => own.name(),
                     Fault::Tenant(own) => own.name(),
+                    Fault::Session(own) => own.name(),
                 }
             }
 
@@ -68,6 +73,7 @@ macro_rules! faults {
                     Fault::Alone(own) => own.doc(),
                     Fault::Hasp(own) => own.doc(),
                     Fault::Tenant(own) => own.doc(),
+                    Fault::Session(own) => own.doc(),
                 }
             }
 
@@ -81,6 +87,7 @@ macro_rules! faults {
                     Fault::Alone(own) => own.breaks(),
                     Fault::Hasp(own) => own.breaks(),
                     Fault::Tenant(own) => own.breaks(),
+                    Fault::Session(own) => own.breaks(),
                 }
             }
 
@@ -121,6 +128,7 @@ impl Fault {
             Fault::Alone(_) => Face::Alone,
             Fault::Hasp(_) => Face::Hasp,
             Fault::Tenant(_) => Face::Tenant,
+            Fault::Session(_) => Face::Mcp2025,
             _ => Face::Reference,
         }
     }
@@ -133,6 +141,7 @@ impl Fault {
             Fault::Alone(own) => own.like(),
             Fault::Hasp(own) => own.like(),
             Fault::Tenant(own) => own.like(),
+            Fault::Session(own) => own.like(),
             _ => None,
         }
     }
@@ -537,6 +546,8 @@ faults! {
     McpSession "mcp-session" ["mcp.every-request"] "The MCP server gives out a session id, and takes it in place of a token.";
     McpErrors200 "mcp-errors-200" ["mcp.status-codes", "mcp.cross-audience"] "An invalid token is a JSON-RPC error with status 200 at the MCP server.";
     McpScope "mcp-scope" ["mcp.post-scope-flow"] "The MCP server runs every tool with any token.";
+    McpScopeExact "mcp-scope-exact" ["mcp.scope-hierarchy"] "The MCP server asks for the very scope of a tool; one that covers it does not count.";
+    RegistrationHidden "registration-hidden" ["mcp.registration-path"] "The metadata say neither where clients register nor that they may be documents.";
     McpScopeUnnamed "mcp-scope-unnamed" ["mcp.challenge-scope", "mcp.post-scope-flow"] "Challenges of the MCP server name no scope.";
     McpOrigin "mcp-origin" ["mcp.origin"] "The MCP server does not look at Origin.";
     McpHost "mcp-host" ["mcp.host-rebinding"] "The MCP server does not look at Host.";

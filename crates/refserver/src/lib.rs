@@ -63,6 +63,7 @@ mod introspect;
 mod issue;
 mod jar;
 mod mcp;
+mod mcp_session;
 mod metadata;
 mod pages;
 mod par;
@@ -80,7 +81,9 @@ mod token;
 
 pub use face::Face;
 pub use facts::{ClientFact, Facts, PageFact, ResourceFact, UserFact};
-pub use fault::{AgnicFault, AloneFault, Fault, HaspFault, HightopFault, Kind, TenantFault};
+pub use fault::{
+    AgnicFault, AloneFault, Fault, HaspFault, HightopFault, Kind, SessionFault, TenantFault,
+};
 pub(crate) use state::App;
 
 use crate::{
@@ -353,7 +356,11 @@ fn set_up(
         .iter()
         .flat_map(|resource| resource.routes.iter().map(move |route| (resource, route)));
     let resources = routes.map(|(resource, route)| ResourceFact {
-        mcp: (resource.name == mcp::NAME).then_some(mcp::REVISION),
+        mcp: (resource.name == mcp::NAME).then_some(face.mcp_revision()),
+        broader: (resource.name == mcp::NAME)
+            .then(|| mcp::broader(route.scope))
+            .flatten()
+            .map(str::to_owned),
         name: route.name.to_owned(),
         id: (face.rules.resource_indicators).then(|| format!("{origin}{}", resource.path)),
         probe: format!("{} {}", route.method, route.path),

@@ -1,5 +1,5 @@
 //! An MCP server as a resource server (Model Context Protocol, revision 2026-07-28): JSON-RPC over POST, no sessions, every request with
-//! its own access token. Two tools, one of which needs a further scope.
+//! its own access token. Two tools, one of which needs a further scope. In the face `mcp-2025` it speaks revision 2025-11-25, with sessions.
 
 use axum::{
     body::{Body, to_bytes},
@@ -10,21 +10,24 @@ use axum::{
 use serde_json::{Value, json};
 
 use crate::{
-    App, Fault, bearer,
+    App, Fault, SessionFault, bearer,
     face::ResourceData,
     http::{self, Params},
+    mcp_session,
     resource::Challenge,
 };
 
 /// The resource that is an MCP server.
 pub(crate) const NAME: &str = "mcp";
-/// The protocol revision.
-pub const REVISION: &str = "2026-07-28";
 /// The longest message that is read, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 /// Tools and the scope each needs.
 const TOOLS: &[(&str, &str)] = &[("read_items", "read"), ("write_item", "write")];
-const SESSION: &str = "mcp-session-id";
+
+/// The scope that covers this one: who may write may read.
+pub(crate) fn broader(scope: &str) -> Option<&'static str> {
+    (scope == "read").then_some("write")
+}
 
 /// Answers a request at the MCP endpoint.
 pub(crate) async fn serve(
@@ -41,13 +44,24 @@ pub(crate) async fn serve(
     if !local(app, &headers) {
         return http::empty(StatusCode::FORBIDDEN);
     }
-    if request.method() != Method::POST {
+    let sessions = app.face.rules.mcp_sessions;
+    let verb = request.method().clone();
+    if verb != Method::POST && !(sessions && (verb == Method::GET || verb == Method::DELETE)) {
         let mut response = http::empty(StatusCode::METHOD_NOT_ALLOWED);
-        http::set(&mut response, header::ALLOW, "POST");
+        let allowed = if sessions {
+            "POST, GET, DELETE"
+        } else {
+            "POST"
+        };
+        http::set(&mut response, header::ALLOW, allowed);
         return response;
     }
     let query = request.uri().query().unwrap_or_default().to_owned();
-    let authorized = match authorize(app, &challenge, &headers, &query).await {
+    let open = (verb == Method::GET && app.broken(SessionFault::StreamOpen))
+        || (verb == Method::DELETE && app.broken(SessionFault::EndOpen));
+    let stands_for = mcp_session::named(app, &headers)
+        .filter(|_| open || app.broken(SessionFault::Authenticates));
+    let authorized = match authorize(app, &challenge, &headers, &query, stands_for).await {
         Ok(bearer) => bearer,
         Err(response) if slash => {
             drop(response);
@@ -59,8 +73,17 @@ pub(crate) async fn serve(
         return http::empty(StatusCode::PAYLOAD_TOO_LARGE);
     };
     let version = text(&headers, "mcp-protocol-version");
-    if version != REVISION && !app.broken(Fault::McpVersion) {
-        return malformed(&Value::Null, "unsupported protocol version");
+    let supported = version == app.face.mcp_revision() || app.broken(Fault::McpVersion);
+    if verb != Method::POST {
+        let owner = match mcp_session::enter(app, &headers, &authorized.sub) {
+            Ok(owner) if supported => owner,
+            Ok(_) => return malformed(&Value::Null, "unsupported protocol version"),
+            Err(response) => return response,
+        };
+        return match verb {
+            Method::GET => mcp_session::stream(&owner),
+            _ => mcp_session::end(app, &headers),
+        };
     }
     let message: Value = serde_json::from_slice(&body).unwrap_or_default();
     let id = message.get("id").cloned().unwrap_or_default();
@@ -69,6 +92,11 @@ pub(crate) async fn serve(
         text.unwrap_or_default().to_owned()
     };
     let method = member(&message, "method");
+    // Where there are sessions, it is by `initialize` that the two agree on a version.
+    let begins = sessions && method == "initialize";
+    if !(supported || begins && version.is_empty()) {
+        return malformed(&Value::Null, "unsupported protocol version");
+    }
     if member(&message, "jsonrpc") != "2.0" || method.is_empty() {
         return malformed(&id, "this is no JSON-RPC request");
     }
@@ -76,6 +104,7 @@ pub(crate) async fn serve(
     let name = member(&params, "name");
     let differs = text(&headers, "mcp-method") != method
         || (method == "tools/call" && text(&headers, "mcp-name") != name);
+    let differs = differs && !sessions;
     if differs && !app.broken(Fault::McpHeaders) {
         return malformed(&id, "HeaderMismatch: the headers are not those of the body");
     }
@@ -87,16 +116,32 @@ pub(crate) async fn serve(
     };
     let tool = TOOLS.iter().find(|(tool, _)| *tool == asked);
     let needed = tool.map_or("read", |(_, scope)| *scope);
-    let has = authorized.scopes.iter().any(|scope| scope == needed);
+    let covers = Some(broader(needed)).filter(|_| !app.broken(Fault::McpScopeExact));
+    let has = (authorized.scopes.iter())
+        .any(|scope| scope == needed || covers.flatten() == Some(scope.as_str()));
     if !has && !slash && !app.broken(Fault::McpScope) {
         let scope = Some(needed).filter(|_| !app.broken(Fault::McpScopeUnnamed));
         return challenge.refuse(StatusCode::FORBIDDEN, Some("insufficient_scope"), scope);
     }
-    let mut response = answer(&id, &method, &authorized.sub);
+    let mut owner = authorized.sub;
+    if sessions && !begins && !slash {
+        owner = match mcp_session::enter(app, &headers, &owner) {
+            Ok(owner) => owner,
+            Err(response) => return response,
+        };
+        // A notification has no answer.
+        if id.is_null() {
+            return http::empty(StatusCode::ACCEPTED);
+        }
+    }
+    let mut response = answer(app, &id, &method, &owner);
+    if begins {
+        mcp_session::open(app, &owner, &mut response);
+    }
     if app.broken(Fault::McpSession) {
         let value = session(app);
         if let Ok(value) = HeaderValue::from_str(&value) {
-            let name = HeaderName::from_static(SESSION);
+            let name = HeaderName::from_static(mcp_session::NAME);
             response.headers_mut().insert(name, value);
         }
     }
@@ -129,10 +174,11 @@ async fn authorize(
     challenge: &Challenge<'_>,
     headers: &HeaderMap,
     query: &str,
+    stands_for: Option<mcp_session::Session>,
 ) -> Result<bearer::Bearer, Response> {
     let scope = Some("read").filter(|_| !app.broken(Fault::McpScopeUnnamed));
     let refuse = |error| Err(challenge.refuse(StatusCode::UNAUTHORIZED, error, scope));
-    if app.broken(Fault::McpSession) && text(headers, SESSION) == session(app) {
+    if app.broken(Fault::McpSession) && text(headers, mcp_session::NAME) == session(app) {
         return Ok(bearer::Bearer {
             scopes: vec!["read".into(), "write".into()],
             ..bearer::Bearer::default()
@@ -150,6 +196,13 @@ async fn authorize(
             .map(str::to_owned)
     });
     let Some(token) = token else {
+        if let Some(session) = stands_for {
+            return Ok(bearer::Bearer {
+                sub: session.sub,
+                scopes: vec!["read".into(), "write".into()],
+                ..bearer::Bearer::default()
+            });
+        }
         if app.broken(Fault::McpOpen) {
             return Ok(bearer::Bearer {
                 scopes: vec!["read".into()],
@@ -178,7 +231,7 @@ fn malformed(id: &Value, what: &str) -> Response {
     http::json_response(StatusCode::BAD_REQUEST, &body)
 }
 
-fn answer(id: &Value, method: &str, sub: &str) -> Response {
+fn answer(app: &App, id: &Value, method: &str, sub: &str) -> Response {
     let result = match method {
         "tools/list" => {
             let schema = json!({"type": "object"});
@@ -194,7 +247,7 @@ fn answer(id: &Value, method: &str, sub: &str) -> Response {
         }
         "resources/read" => json!({"contents": [{"uri": "items:1", "text": "protected item 1"}]}),
         "server/discover" | "initialize" => json!({
-            "protocolVersion": REVISION,
+            "protocolVersion": app.face.mcp_revision(),
             "capabilities": {"tools": {}},
             "serverInfo": {"name": "reference", "version": "1"},
         }),

@@ -58,6 +58,7 @@ fn document(app: &App, headers: &HeaderMap) -> Map<String, Value> {
     put("issuer", issuer.into());
     put("authorization_endpoint", url(paths.authorize).into());
     put("token_endpoint", url(paths.token).into());
+    let hidden = app.broken(Fault::RegistrationHidden);
     let revoke = match paths.revoke {
         Some(_) if app.broken(HightopFault::EndpointMoved) => Some("/oauth/revoke"),
         path => path,
@@ -69,14 +70,14 @@ fn document(app: &App, headers: &HeaderMap) -> Map<String, Value> {
         ("revocation_endpoint", revoke),
         ("introspection_endpoint", paths.introspect),
     ] {
-        if let Some(path) = path {
+        if let Some(path) = path.filter(|_| !hidden || name != "registration_endpoint") {
             put(name, url(path).into());
         }
     }
     if app.face.rules.push_required {
         put("require_pushed_authorization_requests", true.into());
     }
-    if app.face.knows_documents() {
+    if app.face.knows_documents() && !hidden {
         put("client_id_metadata_document_supported", true.into());
     }
     if app.face.speaks_jar() {

@@ -102,6 +102,8 @@ pub(crate) struct Db {
     pub codes: HashMap<String, Code>,
     /// By device code.
     pub devices: HashMap<String, Device>,
+    /// Of the MCP server, by identifier.
+    pub mcp_sessions: HashMap<String, crate::mcp_session::Session>,
     /// By token text if opaque, by `jti` if a JWT.
     pub access: HashMap<String, Access>,
     pub refresh: HashMap<String, Refresh>,
@@ -349,6 +351,7 @@ impl App {
             .chain(opaque.map(|(token, _)| token))
             .chain(db.refresh.keys())
             .chain(db.sessions.keys())
+            .chain(db.mcp_sessions.keys())
             .chain(
                 db.interactions
                     .values()
@@ -414,6 +417,9 @@ impl Db {
         if self.sessions.len() > CAPACITY {
             self.sessions.retain(|_, session| session.expires > now);
         }
+        if self.mcp_sessions.len() > CAPACITY {
+            self.mcp_sessions.retain(|_, session| session.expires > now);
+        }
         if self.interactions.len() > CAPACITY {
             self.interactions
                 .retain(|_, interaction| interaction.expires > now);
@@ -444,6 +450,7 @@ impl Db {
         self.sessions.len() > 2 * CAPACITY
             || self.interactions.len() > 2 * CAPACITY
             || self.devices.len() > 2 * CAPACITY
+            || self.mcp_sessions.len() > 2 * CAPACITY
             || self.pushed.len() > 2 * CAPACITY
             || self.clients.len() > CAPACITY
     }

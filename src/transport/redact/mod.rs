@@ -157,6 +157,8 @@ impl Secrets {
                 }
             } else if name.eq_ignore_ascii_case("dpop") {
                 self.learn(value.trim(), "dpop_proof");
+            } else if name.eq_ignore_ascii_case("mcp-session-id") {
+                self.learn(value.trim(), "session");
             } else if name.eq_ignore_ascii_case("cookie") {
                 for cookie in value.split(';') {
                     if let Some((_, value)) = cookie.split_once('=') {
@@ -179,6 +181,9 @@ impl Secrets {
             if let Some((_, value)) = text.split(';').next().unwrap_or_default().split_once('=') {
                 self.learn(value.trim(), "cookie");
             }
+        }
+        if let Some(session) = reply.header("mcp-session-id") {
+            self.learn(session.trim(), "session");
         }
         if let Some(location) = reply.header("location") {
             for part in location.split(['?', '#']).skip(1) {

@@ -5,10 +5,10 @@ use super::{
     ResourceData, Route, Rules, client, field, route,
 };
 
-pub(super) static FACE: FaceData = face("reference");
+pub(super) static FACE: FaceData = face("reference", false);
 
 /// The same server, met as one that guards an MCP server.
-pub(super) static MCP: FaceData = face("mcp");
+pub(super) static MCP: FaceData = face("mcp", false);
 
 /// The same server on https, as one of several tenants of its host, and strict: every request has to be pushed.
 pub(super) static TENANT: FaceData = FaceData {
@@ -18,10 +18,53 @@ pub(super) static TENANT: FaceData = FaceData {
         https: true,
         ..Rules::REFERENCE
     },
-    ..face("tenant")
+    ..face("tenant", false)
 };
 
-const fn face(name: &'static str) -> FaceData {
+/// With an MCP server of the revision before, which keeps sessions.
+pub(super) static MCP_2025: FaceData = face("mcp-2025", true);
+
+static RESOURCES: &[ResourceData] = &[
+    ResourceData {
+        name: "a",
+        path: "/a",
+        format: Format::Jwt,
+        routes: &[
+            route("a", "GET", "/a/items", "read"),
+            route("write", "POST", "/a/items", "write"),
+            Route {
+                detail: Some(("pay", "initiate")),
+                ..route("pay", "POST", "/a/payments", "read")
+            },
+        ],
+    },
+    ResourceData {
+        name: "b",
+        path: "/b",
+        format: Format::Opaque,
+        routes: &[route("b", "GET", "/b/items", "read")],
+    },
+    ResourceData {
+        name: crate::mcp::NAME,
+        path: "/mcp",
+        format: Format::Jwt,
+        routes: &[
+            route("mcp", "POST", "/mcp", "read"),
+            route("mcp-write", "POST", "/mcp", "write"),
+        ],
+    },
+];
+
+static LOGIN: &[LoginPage] = &[LoginPage {
+    title: "Log in",
+    fields: &[
+        field("username", "User name", FieldKind::Name),
+        field("password", "Password", FieldKind::Password),
+    ],
+    button: "Log in",
+}];
+
+const fn face(name: &'static str, mcp_sessions: bool) -> FaceData {
     FaceData {
         name,
         service: None,
@@ -49,36 +92,7 @@ const fn face(name: &'static str) -> FaceData {
             ("openid", "Know who you are"),
         ],
         default_scope: "read",
-        resources: &[
-            ResourceData {
-                name: "a",
-                path: "/a",
-                format: Format::Jwt,
-                routes: &[
-                    route("a", "GET", "/a/items", "read"),
-                    route("write", "POST", "/a/items", "write"),
-                    Route {
-                        detail: Some(("pay", "initiate")),
-                        ..route("pay", "POST", "/a/payments", "read")
-                    },
-                ],
-            },
-            ResourceData {
-                name: "b",
-                path: "/b",
-                format: Format::Opaque,
-                routes: &[route("b", "GET", "/b/items", "read")],
-            },
-            ResourceData {
-                name: crate::mcp::NAME,
-                path: "/mcp",
-                format: Format::Jwt,
-                routes: &[
-                    route("mcp", "POST", "/mcp", "read"),
-                    route("mcp-write", "POST", "/mcp", "write"),
-                ],
-            },
-        ],
+        resources: RESOURCES,
         default_resource: Some("a"),
         details: crate::rar::REFERENCE_TYPES,
         detail_examples: &[
@@ -105,16 +119,12 @@ const fn face(name: &'static str) -> FaceData {
             refresh: 86_400,
             interaction: 600,
         },
-        login: &[LoginPage {
-            title: "Log in",
-            fields: &[
-                field("username", "User name", FieldKind::Name),
-                field("password", "Password", FieldKind::Password),
-            ],
-            button: "Log in",
-        }],
+        login: LOGIN,
         agents: &[],
-        rules: Rules::REFERENCE,
+        rules: Rules {
+            mcp_sessions,
+            ..Rules::REFERENCE
+        },
         departures: &[],
         clients: CLIENTS,
         introspection_client: Some("rs"),

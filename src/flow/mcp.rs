@@ -1,0 +1,125 @@
+//! What a client of the Model Context Protocol sends beside its message: headers and, up to revision 2025-11-25, a session.
+
+use serde_json::{Value, json};
+
+use super::Scene;
+use super::draft::Draft;
+use crate::suite::model::Step;
+use crate::target::model::Resource;
+use crate::transport::{Recorded, Request};
+
+/// The header that names a session (MCP 2025-11-25, transports).
+pub(crate) const SESSION: &str = "Mcp-Session-Id";
+
+/// Whether servers of this revision may keep sessions: those after 2025-11-25 do not.
+pub(crate) fn has_sessions(revision: &str) -> bool {
+    revision < "2026"
+}
+
+/// Whether a step says itself which session its request names.
+pub(super) fn names_session(step: &Step, with: &[(String, crate::suite::model::Value)]) -> bool {
+    let mut named = step.given.iter().chain(with);
+    named.any(|(name, _)| {
+        name.strip_prefix("@header.")
+            .is_some_and(|header| header.eq_ignore_ascii_case(SESSION))
+    })
+}
+
+/// Opens a session with this token, as a client does before anything else. `None`: the server keeps none.
+///
+/// # Errors
+/// The exchange in which `initialize` did not succeed.
+pub(super) async fn open(
+    scene: &mut Scene<'_>,
+    label: &str,
+    resource: &Resource,
+    revision: &str,
+    token: Option<&str>,
+) -> Result<Option<String>, Box<Recorded>> {
+    let hello = json!({
+        "jsonrpc": "2.0",
+        "id": 0,
+        "method": "initialize",
+        "params": {
+            "protocolVersion": revision,
+            "capabilities": {},
+            "clientInfo": {"name": "oauthspec", "version": env!("CARGO_PKG_VERSION")},
+        },
+    });
+    let asked = message(resource, token, &hello);
+    let recorded = scene.send(asked, label, "rs").await;
+    let session = match &recorded.reply {
+        Ok(reply) if reply.is_success() => reply.header("mcp-session-id"),
+        _ => return Err(Box::new(recorded)),
+    };
+    let Some(session) = session else {
+        return Ok(None);
+    };
+    let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+    let mut told = message(resource, token, &ready);
+    told.set("MCP-Protocol-Version", revision);
+    told.set(SESSION, &session);
+    scene.send(told, label, "rs").await;
+    Ok(Some(session))
+}
+
+fn message(resource: &Resource, token: Option<&str>, body: &Value) -> Request {
+    let mut request = Request {
+        method: "POST".into(),
+        url: resource.url.to_string(),
+        headers: Vec::new(),
+        body: body.to_string().into_bytes(),
+    };
+    request.set("Content-Type", "application/json");
+    request.set("Accept", "application/json, text/event-stream");
+    if let Some(token) = token {
+        request.set("Authorization", format!("Bearer {token}"));
+    }
+    request
+}
+
+/// The headers of a message, unless the step says something else in their place. What is no POST carries no message.
+pub(super) fn speak(draft: &mut Draft, resource: &Resource, revision: &str) {
+    let posts = draft.method == "POST";
+    if !posts {
+        draft.body = None;
+        draft.content_type = Some(String::new());
+    }
+    let body = resource.body.as_ref().map(|(body, _)| body.as_str());
+    let message: Value = serde_json::from_str(body.unwrap_or_default()).unwrap_or_default();
+    let text = |pointer: &str| {
+        let value = message.pointer(pointer).and_then(Value::as_str);
+        value.map(str::to_owned).filter(|_| !has_sessions(revision))
+    };
+    let accept = if posts {
+        "application/json, text/event-stream"
+    } else {
+        "text/event-stream"
+    };
+    let headers = [
+        ("Accept", Some(accept.to_owned())),
+        ("MCP-Protocol-Version", Some(revision.to_owned())),
+        ("Mcp-Method", text("/method")),
+        ("Mcp-Name", text("/params/name")),
+    ];
+    for (name, value) in headers {
+        let said = draft
+            .headers
+            .iter()
+            .any(|(own, _)| own.eq_ignore_ascii_case(name));
+        if let Some(value) = value.filter(|_| !said) {
+            draft.headers.push((name.to_owned(), value));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_sessions;
+
+    #[test]
+    fn sessions_went_with_the_revision_of_2026() {
+        assert!(has_sessions("2025-03-26") && has_sessions("2025-11-25"));
+        assert!(!has_sessions("2026-07-28"));
+    }
+}
