@@ -14,6 +14,7 @@ mod catalogue;
 mod ci_ladder;
 mod command_line;
 mod continuous_fuzzing;
+mod expiry;
 mod first_contact;
 mod fuzzing;
 mod hostile_servers;
