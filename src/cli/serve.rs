@@ -104,6 +104,7 @@ pub fn describe(target: &Target, faults: &[String]) -> String {
         }
         for (key, value) in [
             ("scope", &resource.scope),
+            ("broader", &resource.broader),
             ("rar", &resource.rar),
             ("mcp", &resource.mcp),
         ] {
