@@ -13,7 +13,7 @@ service_faults! {
         Immortal "session-immortal" ["mcp.ended-session"] "DELETE is answered with success and ends nothing.";
         Unknown "session-unknown-opened" ["mcp.stale-session", "mcp.ended-session"] "A session identifier that nobody knows opens a session of that name.";
         Unknown400 "session-unknown-400" ["mcp.stale-session", "mcp.ended-session"] "A session identifier that nobody knows is a bad request, so that clients do not begin anew.";
-        StreamOpen "session-stream-open" ["mcp.stream-guarded", "mcp.session-bound-to-user-stream"] "The stream of events needs a session and no token.";
+        StreamOpen "session-stream-open" ["mcp.stream-guarded"] "The stream of events needs a session and no token.";
         EndOpen "session-end-open" ["mcp.session-end-guarded"] "DELETE needs a session and no token.";
     }
 }
