@@ -20,7 +20,8 @@ pub(crate) fn authenticated(
 ) -> Draft {
     let mut draft = Draft::new("POST", url, encoding);
     draft.push_some("client_id", client.id.clone());
-    if client.auth != ClientAuth::PrivateKeyJwt {
+    // Some servers issue a secret to a client that said it has none: it is not sent.
+    if matches!(client.auth, ClientAuth::Basic | ClientAuth::Post) {
         draft.push_some("client_secret", client.secret.clone());
     }
     draft.auth = Some(client.auth);

@@ -116,7 +116,7 @@ pub async fn prepare(target: Target, options: &Options) -> Result<Prepared, Fail
             let leftovers = super::cleanup::clean(&prepared.world, false).await;
             let mut text = reason;
             for leftover in leftovers {
-                text.push_str(&format!("\nleft behind: {leftover}"));
+                text.push_str(&format!("; left behind: {leftover}"));
             }
             Err(Failure::Unreachable(text))
         }
