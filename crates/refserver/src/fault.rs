@@ -181,7 +181,7 @@ faults! {
     HybridIssued "hybrid-issued" ["authz.implicit-rejected"] "response_type=code token adds an access token to the fragment.";
     UnknownClientRedirected "unknown-client-redirected" ["authz.client-unknown", "authz.header-injection", "authz.reflection-safe", "authz.reflection-safe-no-session"] "An unknown client's error is redirected to whatever redirect_uri came along: an open redirector.";
     MissingClientGuessed "missing-client-guessed" ["authz.client-unknown"] "Without client_id the client is looked up by its redirect URI, and its absence is reported by redirect to any URI.";
-    CodeWithoutUser "code-without-user" ["authz.no-code-without-user", "authz.denial", "authz.hint-no-impersonation", "authz.hint-no-impersonation-returning", "authz.prompt-none-safe", "authz.reflection-safe-no-session", "authz.state-echo-denied", "iss.error-denied"] "Nobody is asked: any request is answered with a code for the first user.";
+    CodeWithoutUser "code-without-user" ["authz.no-code-without-user", "authz.denial", "authz.hint-no-impersonation", "authz.hint-no-impersonation-returning", "authz.prompt-none-safe", "authz.state-echo-denied", "iss.error-denied"] "Nobody is asked: any request is answered with a code for the first user.";
     UserIdChoosesSubject "user-id-chooses-subject" ["authz.hint-no-impersonation"] "A user_id parameter is taken as the logged-in user.";
     ClientIdUnescaped "client-id-unescaped" ["authz.reflection-safe"] "The error page prints client_id as HTML.";
     RedirectUriUnescaped "redirect-uri-unescaped" ["authz.reflection-safe"] "The error page prints redirect_uri as HTML.";
