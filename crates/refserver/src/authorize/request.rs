@@ -129,11 +129,12 @@ pub(super) fn validate(
         None => return stop("invalid_request", "response_type is required"),
         Some(other)
             if app.broken(Fault::UnknownResponseTypeAccepted) && !other.contains("token") => {}
-        Some(_) => {
-            return stop(
-                "unsupported_response_type",
-                "only response_type code is supported",
-            );
+        Some(other) => {
+            let description = match app.broken(Fault::ErrorDescriptionRaw) {
+                true => format!("only code is supported, not \"{other}\""),
+                false => "only response_type code is supported".into(),
+            };
+            return stop("unsupported_response_type", description);
         }
     }
     if !client.may("authorization_code") {
