@@ -48,7 +48,7 @@ Examples:
 
     /// Judge a server one only visits: cases that need no login and change nothing
     #[command(after_help = "\
-Reads the server's public documents, as any client does, two requests a second.
+Reads the server's public documents, as any client does, four requests a second, and is done within ten seconds.
 
 Example:
   oauthspec scan https://as.example")]
@@ -260,6 +260,8 @@ pub struct RunArgs {
     #[arg(long)]
     pub strict: bool,
     /// Look at the target and say what would run, but run no case
+    ///
+    /// Logs in once, and cleans up. While credentials are missing it says which, and sends nothing.
     #[arg(long)]
     pub dry_run: bool,
     /// The seed of everything random; the report names it
@@ -371,14 +373,17 @@ pub struct ScanArgs {
     /// The issuer (https://…)
     pub issuer: String,
     /// At most this many requests a second
-    #[arg(long, value_name = "N/s", default_value = "2/s", value_parser = parse::rate)]
+    #[arg(long, value_name = "N/s", default_value = "4/s", value_parser = parse::rate)]
     pub rate: f64,
     /// Write a report; PATH `-` is the standard output; may be repeated
     #[arg(long = "report", value_name = "FORMAT=PATH")]
     pub reports: Vec<Output>,
     /// How long one exchange may take
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "4s", value_parser = parse::duration)]
     pub timeout: Duration,
+    /// How long all of it may take; what is not seen by then stays open
+    #[arg(long, value_name = "DURATION", default_value = "9s", value_parser = parse::duration)]
+    pub deadline: Duration,
     /// Show only failures and the summary
     #[arg(long, short)]
     pub quiet: bool,
@@ -422,6 +427,12 @@ pub struct InitArgs {
     /// Authorization details of every authorization request (RFC 9396), a JSON array
     #[arg(long, value_name = "JSON")]
     pub rar: Option<String>,
+    /// An endpoint that no metadata names: authorization, token, revocation, introspection, registration, jwks, par or device; may be repeated
+    #[arg(long = "endpoint", value_name = "NAME=URL", value_parser = parse::pair)]
+    pub endpoints: Vec<(String, String)>,
+    /// oauthspec is the issuer that the API trusts; with the variable that holds its key, or else with a key of its own, served at the issuer
+    #[arg(long, value_name = "VARIABLE", num_args = 0..=1, default_missing_value = "", requires = "probe")]
+    pub mint: Option<String>,
     /// A field of the login page and the environment variable that holds what to type; may be repeated
     #[arg(long = "user", value_name = "FIELD=VARIABLE", value_parser = parse::pair)]
     pub user: Vec<(String, String)>,

@@ -8,16 +8,25 @@ use crate::report::text;
 use crate::run::Options;
 
 use super::args::DoctorArgs;
-use super::{Failure, print, target};
+use super::{Failure, plan, print, suites, target};
 
 pub(super) async fn doctor(arguments: &DoctorArgs) -> Result<Exit, Failure> {
-    let ready = target::ready(&arguments.target, &[]).await?;
     let options = Options {
         timeout: arguments.timeout,
         rate: arguments.rate,
         i_am_authorized: arguments.i_am_authorized,
         ..Options::default()
     };
+    if let Some(wanting) = target::wanting(&arguments.target, options.i_am_authorized)? {
+        print::text(&plan::unsent(
+            &wanting,
+            &suites::load(&[])?,
+            &options,
+            false,
+        )?)?;
+        return Ok(Exit::Usage);
+    }
+    let ready = target::ready(&arguments.target, &[]).await?;
     let report = examine(ready.target.clone(), &options).await;
     ready.stop().await;
     print::text(&describe(&report))?;

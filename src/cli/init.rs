@@ -3,13 +3,13 @@
 use std::io::{self, BufRead as _, IsTerminal as _};
 
 use crate::doctor::explore::explore;
-use crate::doctor::survey::{Survey, survey};
+use crate::doctor::survey::{Survey, of_resource, survey};
 use crate::exit::Exit;
 use crate::report::output::write_atomically;
 use crate::report::text;
 use crate::run::Options;
 use crate::target::from_issuer;
-use crate::target::init::{Draft, NewClient, NewResource};
+use crate::target::init::{Draft, NewClient, NewMint, NewResource};
 use crate::transport::AllowList;
 
 use super::args::InitArgs;
@@ -34,14 +34,17 @@ pub(super) async fn init(arguments: &InitArgs) -> Result<Exit, Failure> {
             "the environment variable {variable} (--secret-env) is not set"
         )));
     }
-    let survey = survey(&arguments.issuer, arguments.probe.as_deref())
-        .await
-        .map_err(Failure::unreachable)?;
+    let probe = arguments.probe.as_deref();
+    let survey = match &arguments.mint {
+        Some(_) => of_resource(&arguments.issuer, probe.unwrap_or_default()).await,
+        None => survey(&arguments.issuer, probe).await,
+    }
+    .map_err(Failure::unreachable)?;
     for note in &survey.notes {
         say(note);
     }
     let mut draft = draft(arguments, survey);
-    if io::stdin().is_terminal() && io::stderr().is_terminal() {
+    if arguments.mint.is_none() && io::stdin().is_terminal() && io::stderr().is_terminal() {
         ask(&mut draft)?;
     }
     let options = Options {
@@ -50,7 +53,9 @@ pub(super) async fn init(arguments: &InitArgs) -> Result<Exit, Failure> {
         ..Options::default()
     };
     let ours = AllowList::new([draft.issuer.as_str()], options.i_am_authorized);
-    if arguments.no_login {
+    if draft.mint.is_some() {
+        say("no login was tried: oauthspec makes the tokens itself");
+    } else if arguments.no_login {
         say("no login was tried (--no-login)");
     } else if ours.unauthorized().is_empty() {
         for note in explore(&mut draft, &options, &env).await {
@@ -148,6 +153,11 @@ fn draft(arguments: &InitArgs, survey: Survey) -> Draft {
         scope,
         params: arguments.params.clone(),
         details: given(&arguments.rar),
+        endpoints: arguments.endpoints.clone(),
+        mint: arguments.mint.as_deref().map(|variable| match variable {
+            "" => NewMint::Served,
+            variable => NewMint::Key(variable.to_owned()),
+        }),
         ..Draft::default()
     }
 }

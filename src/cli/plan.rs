@@ -5,11 +5,13 @@ use std::fmt::Write as _;
 
 use crate::profile;
 use crate::report::text;
+use crate::run::foresee::{Prospect, foresee};
 use crate::run::{Options, cleanup, plan, prepare};
 use crate::suite::model::Suite;
 use crate::target::model::Target;
 
 use super::Failure;
+use super::target::Wanting;
 
 /// One case of a plan.
 pub(super) struct Planned {
@@ -80,5 +82,93 @@ pub(super) fn plain(planned: &[Planned]) -> String {
     }
     let run = planned.iter().filter(|case| case.runs > 0).count();
     let _ = writeln!(out, "\n{run} of {} cases would run", planned.len());
+    out
+}
+
+/// What is missing before anything may be sent, and what would run with it.
+pub(super) fn unsent(
+    wanting: &Wanting,
+    suites: &[Suite],
+    options: &Options,
+    each: bool,
+) -> Result<String, Failure> {
+    let foreseen = foresee(wanting.target.clone(), suites, options).map_err(|failure| Failure {
+        exit: failure.exit(),
+        message: failure.to_string(),
+    })?;
+    let mut out = missing(wanting);
+    let mut runs: Vec<&str> = Vec::new();
+    let mut open: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    let mut skipped: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (id, prospect) in &foreseen {
+        match prospect {
+            Prospect::Runs => runs.push(id),
+            Prospect::IfServer(needs) => open.entry(needs.join(", ")).or_default().push(id),
+            Prospect::Skipped(reason) => skipped.entry(reason).or_default().push(id),
+        }
+    }
+    if each {
+        out.push('\n');
+        for id in &runs {
+            let _ = writeln!(out, "run   {}", text::line(id));
+        }
+    }
+    let total = |groups: &mut dyn Iterator<Item = usize>| groups.sum::<usize>();
+    let _ = writeln!(
+        out,
+        "\nWith that, {} of {} cases would run, and {} more if the server has what they need:",
+        runs.len(),
+        foreseen.len(),
+        total(&mut open.values().map(Vec::len)),
+    );
+    let mut list = |heading: String, ids: &[&str]| {
+        let _ = writeln!(out, "{}", text::line(&heading));
+        for id in ids.iter().filter(|_| each) {
+            let _ = writeln!(out, "        {}", text::line(id));
+        }
+    };
+    if each {
+        for (needs, ids) in &open {
+            list(format!("{:>5} x {needs}", ids.len()), ids);
+        }
+    } else {
+        let mut by_need: BTreeMap<&str, usize> = BTreeMap::new();
+        for (needs, ids) in &open {
+            for need in needs.split(", ") {
+                *by_need.entry(need).or_default() += ids.len();
+            }
+        }
+        let counts: Vec<String> = (by_need.iter())
+            .map(|(need, count)| format!("{need} {count}"))
+            .collect();
+        list(format!("      {}", counts.join(", ")), &[]);
+    }
+    let count = total(&mut skipped.values().map(Vec::len));
+    list(format!("{count} are skipped:"), &[]);
+    for (reason, ids) in &skipped {
+        list(format!("{:>5} x {reason}", ids.len()), ids);
+    }
+    out.push_str("Nothing was sent to anybody.\n");
+    Ok(out)
+}
+
+/// Everything that is missing, each with where to get it.
+fn missing(wanting: &Wanting) -> String {
+    let mut out = String::new();
+    let mut say = |name: &str, what: String, fix: &str| {
+        let _ = writeln!(out, "PROBLEM {name}: {}", text::line(&what));
+        let _ = writeln!(out, "{:<8}-> {}", "", text::line(fix));
+    };
+    for gap in &wanting.gaps {
+        let what = format!("{}: {}", gap.name, gap.about);
+        say("missing", what, &gap.fix);
+    }
+    if !wanting.foreign.is_empty() {
+        say(
+            "not-authorized",
+            format!("not on this machine: {}", wanting.foreign.join(", ")),
+            "pass --i-am-authorized if its owner lets you test it",
+        );
+    }
     out
 }

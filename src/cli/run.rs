@@ -123,8 +123,12 @@ pub(super) async fn perform(asked: Asked<'_>) -> Result<Exit, Failure> {
     Ok(Exit::from_code(driven.code()).unwrap_or(Exit::Usage))
 }
 
-/// What would run and what would not: looks at the target as a run does, but runs no case.
+/// What would run and what would not: looks at the target as a run does, but runs no case. While something is missing, nothing is sent.
 async fn dry(arguments: &RunArgs, suites: &[Suite], options: &Options) -> Result<Exit, Failure> {
+    if let Some(wanting) = target::wanting(&arguments.target, options.i_am_authorized)? {
+        print::text(&plan::unsent(&wanting, suites, options, true)?)?;
+        return Ok(Exit::Usage);
+    }
     let ready = target::ready(&arguments.target, &arguments.faults).await?;
     let planned = plan::plan(ready.target.clone(), suites, options).await;
     ready.stop().await;

@@ -19,6 +19,7 @@ pub(super) async fn scan(arguments: &ScanArgs) -> Result<Exit, Failure> {
         jobs: 2,
         rate: Some(arguments.rate),
         timeout: arguments.timeout,
+        deadline: arguments.deadline,
         // Nothing here does what any visitor's client does not do.
         i_am_authorized: true,
         ..Options::default()

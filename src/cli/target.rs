@@ -4,7 +4,9 @@ use std::path::Path;
 
 use refserver::{Face, Fault};
 
-use crate::diagnostic::nearest;
+use crate::diagnostic::{Diagnostics, nearest};
+use crate::run::prepare;
+use crate::target::gaps::{Gap, STAND_IN, sketch};
 use crate::target::model::Target;
 use crate::target::reference::Reference;
 use crate::target::{from_issuer, load};
@@ -71,6 +73,41 @@ pub(super) async fn ready(name: &str, faults: &[String]) -> Result<Ready, Failur
         target,
         reference: None,
     })
+}
+
+/// What keeps a target file's server from being asked anything yet.
+pub(super) struct Wanting {
+    /// The target, with stand-ins for what is missing.
+    pub target: Target,
+    /// What its file takes from outside and is not there.
+    pub gaps: Vec<Gap>,
+    /// Hosts elsewhere that nobody has permitted to test.
+    pub foreign: Vec<String>,
+}
+
+/// Looks at TARGET without sending anything. `None`: nothing is missing, or it is no file.
+pub(super) fn wanting(name: &str, authorized: bool) -> Result<Option<Wanting>, Failure> {
+    let path = Path::new(name);
+    if !name.ends_with(".toml") && !path.is_file() {
+        return Ok(None);
+    }
+    let refused = |problems: Diagnostics| Failure::usage(problems.to_string());
+    let (target, gaps) = match sketch(path).map_err(refused)? {
+        Some(sketch) => (sketch.target, sketch.gaps),
+        None => (load(path).map_err(refused)?.target, Vec::new()),
+    };
+    let mut foreign = if authorized {
+        Vec::new()
+    } else {
+        prepare::foreign(&target)
+    };
+    foreign.retain(|host| !host.contains(STAND_IN));
+    let missing = !gaps.is_empty() || !foreign.is_empty();
+    Ok(missing.then_some(Wanting {
+        target,
+        gaps,
+        foreign,
+    }))
 }
 
 /// The face of this name.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::doctor::{Report, page};
 use crate::flow::{World, token};
-use crate::login::{End, Walk};
+use crate::login::{End, Walk, Will};
 use crate::run::prepare;
 use crate::target::model::{Client, ClientAuth};
 use crate::transport::Reply;
@@ -98,7 +98,7 @@ pub(super) async fn look(report: &mut Report, world: &World) {
             if tried > MOST_URIS {
                 break;
             }
-            let (end, walk) = page::first(world, client, uri).await;
+            let (end, walk) = page::open(world, client, uri, Will::Nothing).await;
             shown.push((uri, end, walk));
         }
         let begins = shown.iter().any(|(_, end, _)| page::begins(end));

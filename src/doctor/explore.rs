@@ -1,9 +1,10 @@
 //! Finds out how one logs in at a server: follows an authorization request, and on every page that no
 //! step fits makes one, as a person would: fill in what is asked, press what goes on.
 
-use crate::flow::{Answer, Scene, World, authorize};
+use crate::doctor::page;
+use crate::flow::{Answer, Scene, World};
 use crate::login::html::{Button, Field, Form, Page};
-use crate::login::{self, End, Visit, Walk, Will};
+use crate::login::{self, End, Walk, Will};
 use crate::run::Options;
 use crate::run::cleanup;
 use crate::run::prepare;
@@ -50,6 +51,7 @@ pub async fn explore(
     {
         walk(draft, &mut world, env, &mut notes).await;
         if draft.walked {
+            try_token(draft, &mut world, &mut notes).await;
             try_probe(draft, &world, &mut notes).await;
         }
     }
@@ -104,7 +106,7 @@ async fn walk(
     }];
     let wanted = std::mem::take(&mut draft.fields);
     for _ in 0..=MOST_PAGES {
-        let (end, walk) = follow(world, &client, &uri).await;
+        let (end, walk) = page::open(world, &client, &uri, Will::Approve).await;
         match end {
             End::Redirect { location, .. } => {
                 return arrived(draft, &location, notes);
@@ -174,25 +176,6 @@ async fn walk(
     notes.push(format!("the login did not end within {MOST_PAGES} pages"));
 }
 
-async fn follow(world: &World, client: &crate::target::model::Client, uri: &str) -> (End, Walk) {
-    let scene = Scene::new(world);
-    let request = match authorize::correct(&scene, client, uri) {
-        Ok(request) => request,
-        Err(why) => return (End::Stuck(why), Walk::default()),
-    };
-    let browser = login::Browser::new();
-    let arrived = |url: &str| url.starts_with(uri);
-    let visit = Visit {
-        transport: &world.transport,
-        browser: &browser,
-        login: &world.target.login,
-        user: world.target.users.first(),
-        will: Will::Approve,
-        arrived: &arrived,
-    };
-    login::follow(&visit, request).await
-}
-
 fn arrived(draft: &mut Draft, location: &[u8], notes: &mut Vec<String>) {
     let read = wire::location::read(location, None);
     let get = |name: &str| read.query_pairs().first(name).unwrap_or_default();
@@ -253,6 +236,32 @@ fn stopped(end: End, walk: &Walk, notes: &mut Vec<String>) {
     }
 }
 
+/// Whether the code can be exchanged, with a form as the specifications have it, or else with JSON.
+async fn try_token(draft: &mut Draft, world: &mut World, notes: &mut Vec<String>) {
+    let mut refused = String::new();
+    for json in [false, true] {
+        world.target.policy.token_body_json = json;
+        let mut scene = Scene::new(world);
+        let grant = Step::new(Verb::Grant);
+        let outcome = scene
+            .perform(&grant, &Change::default(), User::Approve, 1)
+            .await;
+        if outcome.answer == Answer::Success {
+            draft.token_json = json;
+            if json {
+                notes.push("the token endpoint takes JSON and no form".to_owned());
+            }
+            return;
+        }
+        if !json {
+            let words = outcome.answer.words();
+            refused = scene.secrets.redact(&words);
+        }
+    }
+    world.target.policy.token_body_json = false;
+    notes.push(format!("the code could not be exchanged: {refused}"));
+}
+
 /// Whether the probe works with a token of this login; one that does not becomes a comment.
 async fn try_probe(draft: &mut Draft, world: &World, notes: &mut Vec<String>) {
     if world.target.resources.is_empty() {
@@ -295,6 +304,8 @@ const ON: [&str; 14] = [
     "continue",
     "next",
 ];
+/// The first of them are said to a request, not to a login.
+const DECISIONS: usize = 6;
 const OFF: [&str; 9] = [
     "deny", "reject", "refuse", "decline", "disallow", "don't", "cancel", "abort", "no",
 ];
@@ -336,11 +347,16 @@ fn learn(page: &Page, wanted: &[(String, String)]) -> Option<(LoginStep, Vec<(St
             }
         }
         let (own, variable) = user_field(field, name, wanted);
+        // What stands there already is left as it is, unless the owner says otherwise.
+        if !field.value.is_empty() && !wanted.contains(&(own.clone(), variable.clone())) {
+            continue;
+        }
         step.fill.push((name.clone(), format!("$user.{own}")));
         asked.push((own, variable));
     }
-    // Where nobody types, somebody decides.
-    if asked.is_empty() {
+    // Where nobody types, or the button says so, somebody decides.
+    let decides = on(form).is_some_and(|(rank, _)| rank < DECISIONS);
+    if asked.is_empty() || decides {
         let buttons = page
             .forms
             .iter()
@@ -500,6 +516,15 @@ mod tests {
             assert_eq!(step.deny.as_deref(), deny, "{body}");
             assert!(asked.is_empty());
         }
+    }
+
+    #[test]
+    fn a_value_that_stands_there_is_left_and_a_decision_can_be_denied_beside_fields() {
+        let (step, asked) = learnt(
+            "<form><input name=limit value=5><input name=note><button>Approve</button><button>Deny</button></form>",
+        );
+        assert_eq!(asked, [("note".to_owned(), "ALICE_NOTE".to_owned())]);
+        assert_eq!(step.deny.as_deref(), Some("Deny"));
     }
 
     #[test]

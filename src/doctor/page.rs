@@ -6,8 +6,9 @@ use crate::login::{self, End, Visit, Walk, Will, walk};
 use crate::target::model::Client;
 use crate::transport::Request;
 
-/// Sends a correct authorization request and follows redirects up to the first page.
-pub(super) async fn first(world: &World, client: &Client, uri: &str) -> (End, Walk) {
+/// Sends a correct authorization request. Who wants nothing ([`Will::Nothing`]) gets to the first page; anybody else, as the target's first user, as
+/// far as the login steps lead.
+pub(super) async fn open(world: &World, client: &Client, uri: &str, will: Will) -> (End, Walk) {
     let scene = Scene::new(world);
     let request: Request = match authorize::correct(&scene, client, uri) {
         Ok(request) => request,
@@ -19,11 +20,14 @@ pub(super) async fn first(world: &World, client: &Client, uri: &str) -> (End, Wa
         transport: &world.transport,
         browser: &browser,
         login: &world.target.login,
-        user: None,
-        will: Will::Nothing,
+        user: world.target.users.first().filter(|_| will != Will::Nothing),
+        will,
         arrived: &arrived,
     };
-    walk::look(&visit, request).await
+    match will {
+        Will::Nothing => walk::look(&visit, request).await,
+        _ => login::follow(&visit, request).await,
+    }
 }
 
 /// The text of the last page.

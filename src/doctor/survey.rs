@@ -68,6 +68,25 @@ pub async fn survey(url: &str, probe: Option<&str>) -> Result<Survey, String> {
     Ok(survey)
 }
 
+/// Reads what a resource says about itself whose issuer we are; `probe` is a request to it.
+///
+/// # Errors
+/// In words, why nothing can be asked.
+pub async fn of_resource(issuer: &str, probe: &str) -> Result<Survey, String> {
+    let at = probe.split_once(' ').map_or(probe, |(_, at)| at);
+    let mut survey = Survey {
+        issuer: issuer.trim_end_matches('/').to_owned(),
+        ..Survey::default()
+    };
+    let transport = transport(std::iter::once(at))?;
+    let document = challenged(&mut survey, &transport, at).await;
+    note_resource(&mut survey, document, at);
+    if let Some(resource) = &mut survey.resource {
+        probe.clone_into(&mut resource.probe);
+    }
+    Ok(survey)
+}
+
 fn transport<'a>(urls: impl Iterator<Item = &'a str>) -> Result<Transport, String> {
     let limits = Options {
         timeout: Duration::from_secs(10),

@@ -19,6 +19,7 @@ use crate::target::model::{Driver, Login, User};
 use crate::transport::{Recorded, Request, Transport};
 
 pub use browser::Browser;
+pub use webdriver::is_here as browser_is_here;
 
 /// One authorization request on its way.
 #[derive(Clone, Copy)]

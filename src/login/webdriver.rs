@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 /// The key under which WebDriver names an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -20,6 +21,8 @@ pub(super) struct WebDriver {
     session: String,
     http: reqwest::Client,
     process: Child,
+    /// Everything that browser and chromedriver write to disk.
+    folder: TempDir,
 }
 
 /// A command that failed: WebDriver's error code and message.
@@ -61,7 +64,16 @@ impl WebDriver {
     /// What is missing and how to get it.
     pub(super) async fn start(arguments: &[String]) -> Result<WebDriver, String> {
         let program = std::env::var("CHROMEDRIVER").unwrap_or_else(|_| "chromedriver".to_owned());
-        let mut process = Command::new(&program)
+        let folder = tempfile::Builder::new()
+            .prefix("oauthspec-")
+            .tempdir()
+            .map_err(|why| format!("the browser needs a folder of its own: {why}"))?;
+        let mut command = Command::new(&program);
+        // Elsewhere the folder for temporary files has a long name, too long for the browser's socket below one of ours.
+        if cfg!(target_os = "linux") {
+            command.env("TMPDIR", folder.path());
+        }
+        let mut process = command
             .arg("--port=0")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -95,7 +107,11 @@ impl WebDriver {
             session: String::new(),
             http,
             process,
+            folder,
         };
+        let mut arguments = arguments.to_vec();
+        let profile = driver.folder.path().join("profile");
+        arguments.push(format!("--user-data-dir={}", profile.display()));
         let mut options = json!({ "args": arguments });
         if let (Some(options), Some(binary)) = (options.as_object_mut(), browser()) {
             options.insert("binary".to_owned(), Value::String(binary));
@@ -251,6 +267,15 @@ impl Drop for WebDriver {
         }
         let _ = self.process.kill();
         let _ = self.process.wait();
+        // The browser's last processes may still be writing.
+        for _ in 0..40 {
+            match std::fs::remove_dir_all(self.folder.path()) {
+                Err(why) if why.kind() != std::io::ErrorKind::NotFound => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                _ => break,
+            }
+        }
     }
 }
 
@@ -266,6 +291,17 @@ fn port_of(out: impl std::io::Read + Send + 'static) -> Option<u16> {
         }
     });
     receive.recv_timeout(START).ok().flatten()
+}
+
+/// Whether chromedriver can be started.
+pub fn is_here() -> bool {
+    let program = std::env::var_os("CHROMEDRIVER").unwrap_or_else(|| "chromedriver".into());
+    let path = std::path::Path::new(&program);
+    if path.components().count() > 1 {
+        return path.is_file();
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&folders).any(|folder| folder.join(path).is_file())
 }
 
 /// The browser: `CHROME`, or the first that is installed; chromedriver looks further.

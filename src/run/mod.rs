@@ -6,6 +6,7 @@
 
 pub mod cleanup;
 pub mod control;
+pub mod foresee;
 pub mod judge;
 pub mod performance;
 pub mod plan;

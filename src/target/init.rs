@@ -121,6 +121,21 @@ pub struct Draft {
     pub params: Vec<(String, String)>,
     /// Authorization details of every authorization request (RFC 9396), a JSON array.
     pub details: String,
+    /// Whether the token endpoint takes JSON instead of a form.
+    pub token_json: bool,
+    /// Endpoints that no metadata names: the target file's key, and a path or URL.
+    pub endpoints: Vec<(String, String)>,
+    /// oauthspec is the issuer that the resource trusts.
+    pub mint: Option<NewMint>,
+}
+
+/// The issuer that we are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NewMint {
+    /// With a key of the run, its documents served at the issuer's port.
+    Served,
+    /// With the key that this environment variable holds.
+    Key(String),
 }
 
 /// The environment variable of user b for one of user a.
@@ -161,12 +176,12 @@ impl Draft {
             "# A target of oauthspec. Check it with `oauthspec doctor FILE`, then `oauthspec run FILE`.\n",
         );
         let found = &self.found;
+        if let Some(mint) = &self.mint {
+            return self.write_mint(out, mint);
+        }
         let _ = match &found.place {
             Some(place) => writeln!(out, "# Metadata: {}", comment(place)),
-            None => writeln!(
-                out,
-                "# No metadata was found: write the endpoints under [endpoints] below."
-            ),
+            None => writeln!(out, "# No metadata was found: see [endpoints] below."),
         };
         let _ = writeln!(out, "issuer = {}", quoted(&self.issuer));
         if let Some(other) = &found.other_issuer {
@@ -182,6 +197,27 @@ impl Draft {
         self.write_people(&mut out);
         self.write_login(&mut out);
         self.write_policy(&mut out);
+        out
+    }
+
+    /// A resource server alone: no client, no login.
+    fn write_mint(&self, mut out: String, mint: &NewMint) -> String {
+        out.push_str("# oauthspec is the issuer here: it makes the tokens, and the resource server is what is tested.\n");
+        let _ = writeln!(out, "issuer = {}", quoted(&self.issuer));
+        out.push_str("profiles = [\"oauth21\"]\n\n[mint]\n");
+        let _ = match mint {
+            NewMint::Served => writeln!(
+                out,
+                "serve = true                       # metadata and key set, at the issuer's port while a run lasts"
+            ),
+            NewMint::Key(variable) => writeln!(
+                out,
+                "key.env = {}   # PKCS#8 PEM of the key that the resource server trusts",
+                quoted(variable)
+            ),
+        };
+        out.push('\n');
+        self.write_resource(&mut out);
         out
     }
 
@@ -354,7 +390,17 @@ impl Draft {
             let _ = writeln!(out, "# the metadata offers the scopes: {scopes}");
         }
         out.push_str("revocation_lag = \"0s\"             # how long a revoked token may live on\nreplay_grace = \"0s\"               # how long a rotated refresh token may still be used\n");
-        if found.place.is_none() {
+        if self.token_json {
+            out.push_str("token_body = \"json\"              # tried: it refuses a form\n");
+        }
+        if !self.endpoints.is_empty() {
+            out.push_str(
+                "\n[endpoints]                        # paths are resolved against the issuer\n",
+            );
+            for (name, place) in &self.endpoints {
+                let _ = writeln!(out, "{} = {}", key(name), quoted(place));
+            }
+        } else if found.place.is_none() {
             out.push_str("\n[endpoints]                        # to do: correct the paths; they are resolved against the issuer\nauthorization = \"/oauth/authorize\"\ntoken = \"/oauth/token\"\n");
         }
         if found.introspection {

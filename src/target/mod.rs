@@ -2,6 +2,7 @@
 
 mod access;
 pub mod file;
+pub mod gaps;
 pub mod init;
 pub mod load;
 mod mask;

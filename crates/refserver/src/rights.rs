@@ -137,6 +137,10 @@ pub(crate) fn audience(
     any_known: bool,
 ) -> Result<Vec<String>, Fail> {
     let asked = params.all("resource");
+    if asked.is_empty() && app.broken(HightopFault::AudienceForgotten) {
+        let all = app.face.resources.iter();
+        return Ok(all.map(|resource| app.url(resource.path)).collect());
+    }
     let ignored = [
         Fault::ResourceIgnored,
         Fault::AudienceMissing,

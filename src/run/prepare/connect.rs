@@ -7,11 +7,8 @@ use crate::target::model::Target;
 use crate::transport::redact::Secrets;
 use crate::transport::{AllowList, Transport};
 
-/// Makes a target reachable, and nothing else.
-///
-/// # Errors
-/// What the configuration forbids.
-pub(crate) fn connect(target: Target, options: &Options) -> Result<World, Failure> {
+/// Everything of a target that may be contacted.
+fn contacted(target: &Target) -> Vec<String> {
     // The issuer that we are is not contacted.
     let mut urls: Vec<String> = Vec::new();
     urls.extend(target.mint.is_none().then(|| target.issuer.clone()));
@@ -41,6 +38,23 @@ pub(crate) fn connect(target: Target, options: &Options) -> Result<World, Failur
             .filter_map(|resource| resource.id.clone()),
     );
     urls.extend(target.hosts.iter().cloned());
+    urls
+}
+
+/// The hosts that are not on this machine: contacting them needs the user's word.
+pub(crate) fn foreign(target: &Target) -> Vec<String> {
+    let urls = contacted(target);
+    let allow = AllowList::new(urls.iter().map(String::as_str), false);
+    let hosts = allow.unauthorized().into_iter();
+    hosts.map(str::to_owned).collect()
+}
+
+/// Makes a target reachable, and nothing else: nothing is sent.
+///
+/// # Errors
+/// What the configuration forbids.
+pub(crate) fn connect(target: Target, options: &Options) -> Result<World, Failure> {
+    let urls = contacted(&target);
     let allow = AllowList::new(urls.iter().map(String::as_str), options.i_am_authorized);
     let unauthorized = allow.unauthorized();
     if !unauthorized.is_empty() {

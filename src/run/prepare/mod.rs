@@ -14,7 +14,7 @@ use crate::flow::World;
 use crate::flow::listener::Listener;
 use crate::target::model::{Endpoints, Target};
 
-pub(crate) use connect::{connect, open_issuer};
+pub(crate) use connect::{connect, foreign, open_issuer};
 pub(crate) use documents::read_metadata;
 pub(crate) use registration::register_each;
 

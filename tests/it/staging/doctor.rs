@@ -328,6 +328,9 @@ const MISTAKES: &[Seed] = &[
 
 #[tokio::test]
 async fn mistakes_in_a_target_file_are_named() {
+    let kinds: std::collections::BTreeSet<&str> =
+        MISTAKES.iter().map(|mistake| mistake.1).collect();
+    assert!(MISTAKES.len() >= 30 && kinds.len() >= 25, "{kinds:?}");
     let server = reference().await;
     let mut unnamed = Vec::new();
     for (mistake, name, fix, seed) in MISTAKES {

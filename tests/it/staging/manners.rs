@@ -43,25 +43,24 @@ async fn judged(target: Target, cases: &[&str]) -> (Vec<CaseReport>, RunEnd) {
     (reports, end)
 }
 
-/// Suites that exercise login, exchange and the resource.
+/// Suites that exercise login, exchange, revocation and the resource.
 const CASES: &[&str] = &[
-    "pkce.p*",
-    "pkce.s256-works",
+    "pkce.*",
     "as-meta.*",
     "authz.denial",
-    "authz.state-echo-*",
+    "authz.state-echo*",
+    "rs.no-token*",
+    "rs.header*",
+    "revoke.*",
+    "token.*",
 ];
 
 #[tokio::test]
 async fn a_server_that_throttles_gets_no_false_verdict() {
     let calm = Odd::start(Oddities::default()).await;
     let (usual, end) = judged(calm.load(LOGIN), CASES).await;
-    assert!(
-        end.summary.decided() >= 14,
-        "{:?} {:?}",
-        end.summary,
-        end.problems
-    );
+    let decided = end.summary.decided();
+    assert!(decided >= 30, "{:?} {:?}", end.summary, end.problems);
     assert!(calm.revoked() > 0, "no grant was revoked");
     let calm_summary = end.summary;
 
@@ -75,15 +74,18 @@ async fn a_server_that_throttles_gets_no_false_verdict() {
     // Patience costs time, and hardly a verdict.
     let decided = end.summary.decided();
     assert!(
-        decided >= 12 && decided + 2 >= calm_summary.decided(),
-        "{:?}, without throttling {calm_summary:?}",
-        end.summary
+        decided >= 20 && busy.throttled() > 50,
+        "{:?}, without throttling {calm_summary:?}; {} answers were 429",
+        end.summary,
+        busy.throttled()
     );
+    // Verdict by verdict: what is decided is what it is without throttling, and what is not says so.
+    assert_eq!(usual.len(), throttled.len());
     for (expected, seen) in usual.iter().zip(&throttled) {
         assert_eq!(expected.id, seen.id);
-        let honest = [expected.verdict, Verdict::Inconclusive, Verdict::Skipped];
+        let undecided = seen.verdict == Verdict::Inconclusive;
         assert!(
-            honest.contains(&seen.verdict),
+            seen.verdict == expected.verdict || undecided,
             "{}: {:?} became {:?}: {}",
             seen.id,
             expected.verdict,
@@ -91,7 +93,6 @@ async fn a_server_that_throttles_gets_no_false_verdict() {
             seen.reason
         );
     }
-    assert_eq!(usual.len(), throttled.len());
 }
 
 #[tokio::test]

@@ -128,6 +128,12 @@ impl Odd {
         token
     }
 
+    /// How many requests were answered 429.
+    pub fn throttled(&self) -> u32 {
+        let every = self.shared.oddities.throttle.unwrap_or(u32::MAX);
+        self.shared.requests.load(Ordering::Relaxed) / every
+    }
+
     /// How many tokens were revoked.
     pub fn revoked(&self) -> u32 {
         self.shared.db.lock().unwrap().revoked

@@ -20,7 +20,7 @@ service_faults! {
         PasswordGrant "hightop-password-grant" like PasswordGrant ["hightop.code-pkce-only"] "Hightop's users can be logged in with the password grant.";
         PlainAccepted "hightop-plain-accepted" like PkcePlain ["hightop.plain-rejected"] "PKCE method plain is accepted.";
         MethodOmitted "hightop-method-omitted" like PkceOmittedMeansPlain ["hightop.plain-rejected"] "Without code_challenge_method, plain is assumed.";
-        ResourceOptional "hightop-resource-optional" ["hightop.resource-required"] "Without resource, /v1/agent is assumed.";
+        ResourceOptional "hightop-resource-optional" ["hightop.resource-required", "hightop.validates-first"] "Without resource, /v1/agent is assumed.";
         RedirectPrefix "hightop-redirect-prefix" like RedirectPrefix ["hightop.redirect-exact"] "A redirect URI need only begin with a registered one.";
         ResourceAnyPath "hightop-resource-any-path" like ResourceHostOnly ["hightop.two-resources-only"] "Any resource below the host is taken for one of the two.";
         ScopeInvented "hightop-scope-invented" like ScopeUnknownGranted ["hightop.scopes", "hightop.validates-first"] "A scope nobody has documented is granted.";
@@ -32,6 +32,7 @@ service_faults! {
         AudienceBoth "hightop-audience-both" like AudienceAll ["hightop.audience-bound", "hightop.agent-token-not-mcp", "hightop.mcp-token-not-agent"] "Tokens are for both resources, whichever was asked for.";
         OpaqueTokens "hightop-opaque-tokens" ["hightop.token-response"] "Access tokens are random strings instead of JWTs.";
         RefreshMissing "hightop-refresh-missing" ["hightop.token-response"] "The code gives no refresh token.";
+        AudienceForgotten "hightop-audience-forgotten" ["hightop.resource-required-at-token"] "A token request without resource gives a token for both APIs, whichever was approved.";
         KeysDiffer "hightop-keys-differ" like JwtUnknownKey ["hightop.jwks-verifies"] "The key at /oauth/jwks is not the one that signs.";
         VerifierUnchecked "hightop-verifier-unchecked" like PkceVerifierUnchecked ["hightop.pkce-verifier-error"] "Any code_verifier redeems the code.";
         NoRotation "hightop-no-rotation" like RefreshNoRotation ["hightop.rotation", "hightop.replay-revokes-grant"] "A refresh gives the same refresh token back.";
