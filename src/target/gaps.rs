@@ -93,7 +93,8 @@ pub const STAND_IN: &str = ".missing.invalid";
 
 fn gap(text: &str, name: &str) -> Gap {
     let place = place(text, name);
-    let said = remark(text, name).or_else(|| place.as_ref().and_then(|(_, key)| by_key(key)));
+    let said =
+        remark(text, name).or_else(|| place.as_ref().and_then(|(table, key)| by_key(table, key)));
     let at = place.map(|(table, key)| format!("{table} {key}").trim().to_owned());
     let about = match (said, at) {
         (Some(said), Some(at)) => format!("{said} ({at})"),
@@ -128,16 +129,16 @@ fn place(text: &str, name: &str) -> Option<(String, String)> {
             table = line.split_inclusive(']').next().unwrap_or(line);
         } else if !line.starts_with('#') && names(line, name) {
             let (key, _) = line.split_once('=')?;
-            return Some((table.to_owned(), key.trim().to_owned()));
+            return Some((table.to_owned(), key.trim().replace('"', "")));
         }
     }
     None
 }
 
 /// What a value under this key is, where the file says nothing.
-fn by_key(key: &str) -> Option<String> {
-    let first = key.split('.').next().unwrap_or(key);
-    let words = match first {
+fn by_key(table: &str, key: &str) -> Option<String> {
+    let words = match key.split('.').next().unwrap_or(key) {
+        _ if table.starts_with("[user.") => "what this user of yours types into the login page",
         "issuer" => "the authorization server's issuer, as its metadata spells it",
         "id" => {
             "the identifier that the server knows it by: its owner or its developer console has it"
@@ -145,7 +146,6 @@ fn by_key(key: &str) -> Option<String> {
         "secret" => "the client's secret, shown when the client was registered",
         "redirect_uris" => "a redirect URI that is registered for the client; nobody listens there",
         "token" => "an access token for this resource",
-        "password" => "what this user of yours types into the login page",
         _ => return None,
     };
     Some(words.to_owned())

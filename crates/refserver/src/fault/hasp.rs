@@ -39,7 +39,7 @@ service_faults! {
         ClientIds "hasp-client-ids" ["hasp.client-id-format"] "Client identifiers are hasp_app_ and a counter.";
 
         // The API.
-        AnyToken "hasp-any-token" like RsAnyToken ["hasp.bearer"] "The API takes any text for a token.";
+        AnyToken "hasp-any-token" like RsAnyToken ["hasp.bearer", "hasp.expiry"] "The API takes any text for a token.";
         QueryToken "hasp-query-token" like RsQueryToken ["hasp.bearer-header"] "The API takes the token from the query too.";
         ExpiredAccepted "hasp-expired-accepted" like RsExpired ["hasp.expiry"] "Tokens work on after their eight hours.";
     }

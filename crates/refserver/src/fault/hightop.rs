@@ -18,18 +18,18 @@ service_faults! {
         PkceOptional "hightop-pkce-optional" like PkceOptional ["hightop.code-pkce-only"] "An authorization request without code_challenge is accepted.";
         ImplicitIssued "hightop-implicit-issued" like ImplicitIssued ["hightop.code-pkce-only"] "response_type=token gives an access token in the fragment.";
         PasswordGrant "hightop-password-grant" like PasswordGrant ["hightop.code-pkce-only"] "Hightop's users can be logged in with the password grant.";
-        PlainAccepted "hightop-plain-accepted" like PkcePlain ["hightop.plain-rejected"] "PKCE method plain is accepted.";
+        PlainAccepted "hightop-plain-accepted" like PkcePlain ["hightop.plain-rejected", "hightop.validates-first"] "PKCE method plain is accepted.";
         MethodOmitted "hightop-method-omitted" like PkceOmittedMeansPlain ["hightop.plain-rejected"] "Without code_challenge_method, plain is assumed.";
         ResourceOptional "hightop-resource-optional" ["hightop.resource-required", "hightop.validates-first"] "Without resource, /v1/agent is assumed.";
         RedirectPrefix "hightop-redirect-prefix" like RedirectPrefix ["hightop.redirect-exact"] "A redirect URI need only begin with a registered one.";
-        ResourceAnyPath "hightop-resource-any-path" like ResourceHostOnly ["hightop.two-resources-only"] "Any resource below the host is taken for one of the two.";
+        ResourceAnyPath "hightop-resource-any-path" like ResourceHostOnly ["hightop.two-resources-only", "hightop.audience-bound"] "Any resource below the host is taken for one of the two.";
         ScopeInvented "hightop-scope-invented" like ScopeUnknownGranted ["hightop.scopes", "hightop.validates-first"] "A scope nobody has documented is granted.";
         ScopeForgotten "hightop-scope-forgotten" ["hightop.scopes"] "The documented scope agent:borrow:write is unknown.";
         InteractionElsewhere "hightop-interaction-elsewhere" ["hightop.interaction-path"] "Login happens at /login, not at /connect.";
         ValidatesLate "hightop-validates-late" ["hightop.validates-first"] "A bad scope or resource is noticed after login only.";
 
         // Tokens.
-        AudienceBoth "hightop-audience-both" like AudienceAll ["hightop.audience-bound", "hightop.agent-token-not-mcp", "hightop.mcp-token-not-agent"] "Tokens are for both resources, whichever was asked for.";
+        AudienceBoth "hightop-audience-both" like AudienceAll ["hightop.audience-bound", "hightop.agent-token-not-mcp", "hightop.mcp-token-not-agent", "hightop.resource-required-at-token"] "Tokens are for both resources, whichever was asked for.";
         OpaqueTokens "hightop-opaque-tokens" ["hightop.token-response"] "Access tokens are random strings instead of JWTs.";
         RefreshMissing "hightop-refresh-missing" ["hightop.token-response"] "The code gives no refresh token.";
         AudienceForgotten "hightop-audience-forgotten" ["hightop.resource-required-at-token"] "A token request without resource gives a token for both APIs, whichever was approved.";
@@ -54,6 +54,6 @@ service_faults! {
         SignatureUnchecked "hightop-signature-unchecked" like RsSignature ["hightop.rs-checks", "hightop.invalid-token-401"] "The resource server does not check signatures.";
         ExpiredAccepted "hightop-expired-accepted" like RsExpired ["hightop.rs-checks"] "The resource server accepts expired tokens.";
         RevokedAccepted "hightop-revoked-accepted" like RsRevoked ["hightop.rs-checks", "hightop.invalid-token-401", "hightop.client-revocation", "hightop.replay-revokes-grant"] "The resource server does not ask for the grant: revoked tokens work until they expire.";
-        InvalidUnchallenged "hightop-invalid-unchallenged" like RsNoChallenge ["hightop.invalid-token-401"] "401 comes without WWW-Authenticate.";
+        InvalidUnchallenged "hightop-invalid-unchallenged" like RsNoChallenge ["hightop.invalid-token-401", "hightop.agent-token-not-mcp", "hightop.mcp-token-not-agent", "hightop.rs-checks"] "401 comes without WWW-Authenticate.";
     }
 }
