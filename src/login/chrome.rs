@@ -29,8 +29,10 @@ static SLOTS: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(2);
 const LOOK: Duration = Duration::from_millis(60);
 /// A page that has not changed for so long, and waits for nothing, will not change any more.
 const SETTLED: Duration = Duration::from_secs(3);
+/// How long there may be no page at all, on a machine with much else to do.
+const BLANK: Duration = Duration::from_secs(30);
 /// How long a page may take to react to a step.
-const REACTION: Duration = Duration::from_secs(8);
+const REACTION: Duration = Duration::from_secs(20);
 /// How often one step may be carried out on pages that look the same.
 const MOST_REPEATS: usize = 2;
 
@@ -132,14 +134,18 @@ impl Tour<'_> {
             if let Some(end) = self.log.arrived.take() {
                 return Ok(end);
             }
-            let Ok(sight) = self.look().await else {
-                // Between two pages there is nothing to see.
-                if last.1.elapsed() > REACTION {
-                    opened?;
-                    return Ok(End::Stuck("the browser shows no page".into()));
+            let sight = match self.look().await {
+                Ok(sight) => sight,
+                Err(problem) => {
+                    // Between two pages there is nothing to see.
+                    if last.1.elapsed() > BLANK {
+                        opened?;
+                        let why = format!("the browser shows no page ({problem})");
+                        return Ok(End::Stuck(why));
+                    }
+                    tokio::time::sleep(LOOK).await;
+                    continue;
                 }
-                tokio::time::sleep(LOOK).await;
-                continue;
             };
             if (self.visit.arrived)(&sight.url) {
                 return Ok(redirect(&sight.url, None));

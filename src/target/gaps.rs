@@ -194,6 +194,7 @@ redirect_uris = ["${APP_CALLBACK}"]
 [client.confidential]
 id = "known"
 secret.env = "APP_SECRET"
+auth = "client_secret_basic"
 redirect_uris = ["https://app.example/cb"]
 
 [user.a]
@@ -219,26 +220,22 @@ press = "Go"
     fn everything_that_is_missing_is_told_at_once_with_where_to_get_it() {
         let none = |_: &str| None;
         let sketch = sketch_str("t.toml", FILE, &around(&none)).unwrap();
-        let told: Vec<(&str, &str)> = (sketch.gaps.iter())
-            .map(|gap| (gap.name.as_str(), gap.about.as_str()))
+        let told: Vec<String> = (sketch.gaps.iter())
+            .map(|gap| format!("{}: {}", gap.name, gap.about))
             .collect();
-        let redirect = "a redirect URI that is registered for the client; nobody listens there";
-        assert_eq!(
-            told,
-            [
-                ("APP_CALLBACK", format!("{redirect} ([client.a] redirect_uris)").as_str()),
-                ("APP_ID", "your application's identifier ([client.a] id)"),
-                (
-                    "APP_SECRET",
-                    "the client's secret, shown when the client was registered ([client.confidential] secret.env)"
-                ),
-                ("MAIL", "an account for tests ([user.a] email)"),
-                ("PORT", "issuer"),
-                ("WORD", "an account for tests ([user.a] password)"),
-                ("./not-there.sh", "the command under [login] hook is not there"),
-            ]
-            .map(|pair| pair)
-        );
+        for line in [
+            "APP_ID: your application's identifier ([client.a] id)",
+            "APP_CALLBACK: a redirect URI that is registered for the client; nobody listens there ([client.a] redirect_uris)",
+            "APP_SECRET: the client's secret, shown when the client was registered ([client.confidential] secret.env)",
+            "MAIL: an account for tests ([user.a] email)",
+            "WORD: an account for tests ([user.a] password)",
+            "PORT: the authorization server's issuer, as its metadata spells it (issuer)",
+            "./not-there.sh: the command under [login] hook is not there",
+        ] {
+            assert!(told.iter().any(|own| own == line), "{line}\n{told:#?}");
+        }
+        assert_eq!(told.len(), 7);
+        assert_eq!(sketch.target.issuer, "http://127.0.0.1:1");
     }
 
     #[test]

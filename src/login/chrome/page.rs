@@ -73,8 +73,8 @@ fn options(input: &Value) -> Vec<(String, String)> {
 
 /// What a person could do on the page, and the first step that fits it. Shadow roots are looked into.
 pub(super) const LOOK_AT_PAGE: &str = r#"
-pub(super) const steps = arguments[0];
-pub(super) const every = (root, out = []) => {
+const steps = arguments[0];
+const every = (root, out = []) => {
   for (const e of root.querySelectorAll('*')) {
     if (out.length > 5000) break;
     out.push(e);
@@ -82,23 +82,23 @@ pub(super) const every = (root, out = []) => {
   }
   return out;
 };
-pub(super) const all = every(document);
-pub(super) const shown = e => e.getClientRects().length > 0 && getComputedStyle(e).visibility !== 'hidden' && !e.disabled;
-pub(super) const norm = s => (s || '').replace(/\s+/g, ' ').replace(/^[ :*]+|[ :*]+$/g, '').toLowerCase();
-pub(super) const labels = e => [...(e.labels || [])].map(l => l.innerText)
+const all = every(document);
+const shown = e => e.getClientRects().length > 0 && getComputedStyle(e).visibility !== 'hidden' && !e.disabled;
+const norm = s => (s || '').replace(/\s+/g, ' ').replace(/^[ :*]+|[ :*]+$/g, '').toLowerCase();
+const labels = e => [...(e.labels || [])].map(l => l.innerText)
   .concat([e.getAttribute('aria-label'), e.getAttribute('placeholder')])
   .concat((e.getAttribute('aria-labelledby') || '').split(' ').map(i => i && document.getElementById(i)?.innerText))
   .filter(Boolean);
-pub(super) const inputs = all.filter(e => e.matches('input:not([type=hidden]):not([type=submit]):not([type=button]):not([type=image]), textarea, select') && shown(e));
-pub(super) const buttons = all.filter(e => e.matches('button, input[type=submit], input[type=button], input[type=image], [role=button]') && shown(e));
-pub(super) const links = all.filter(e => e.matches('a[href], [role=link]') && shown(e));
-pub(super) const said = e => e.innerText || e.value || e.getAttribute('aria-label') || e.title || '';
-pub(super) const field = n => inputs.find(e => e.name === n || e.id === n) || inputs.find(e => labels(e).some(l => norm(l) === norm(n)));
-pub(super) const button = p => buttons.find(e => norm(said(e)) === norm(p))
+const inputs = all.filter(e => e.matches('input:not([type=hidden]):not([type=submit]):not([type=button]):not([type=image]), textarea, select') && shown(e));
+const buttons = all.filter(e => e.matches('button, input[type=submit], input[type=button], input[type=image], [role=button]') && shown(e));
+const links = all.filter(e => e.matches('a[href], [role=link]') && shown(e));
+const said = e => e.innerText || e.value || e.getAttribute('aria-label') || e.title || '';
+const field = n => inputs.find(e => e.name === n || e.id === n) || inputs.find(e => labels(e).some(l => norm(l) === norm(n)));
+const button = p => buttons.find(e => norm(said(e)) === norm(p))
   || buttons.find(e => e.name && p === e.name + '=' + e.value)
   || buttons.find(e => e.name && e.name === p);
-pub(super) const link = p => links.find(e => norm(said(e)) === norm(p));
-pub(super) const out = {
+const link = p => links.find(e => norm(said(e)) === norm(p));
+const out = {
   url: location.href, ready: document.readyState, title: document.title,
   text: (document.body ? document.body.innerText : '').replace(/\s+/g, ' ').trim().slice(0, 400),
   inputs: inputs.slice(0, 20).map(e => ({ name: e.name || e.id, kind: e.type || 'text', label: labels(e)[0] || '',
@@ -123,8 +123,8 @@ return out;
 
 /// Makes a field ready for typing (true), or sets a box, radio button or select by itself (false).
 pub(super) const PREPARE_FIELD: &str = r#"
-pub(super) const [e, wanted] = arguments;
-pub(super) const tell = () => { e.dispatchEvent(new Event('input', {bubbles: true})); e.dispatchEvent(new Event('change', {bubbles: true})); };
+const [e, wanted] = arguments;
+const tell = () => { e.dispatchEvent(new Event('input', {bubbles: true})); e.dispatchEvent(new Event('change', {bubbles: true})); };
 if (e.tagName === 'SELECT') {
   const o = [...e.options].find(o => o.value === wanted || o.text.trim().toLowerCase() === wanted.toLowerCase());
   if (o) { e.value = o.value; tell(); }
@@ -142,6 +142,6 @@ return true;
 
 /// Whether the button is still there to be pressed on the same page.
 pub(super) const STILL_THERE: &str = r#"
-pub(super) const [e, url] = arguments;
+const [e, url] = arguments;
 return e.isConnected && location.href === url && !e.disabled && e.getClientRects().length > 0;
 "#;

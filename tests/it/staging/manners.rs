@@ -43,16 +43,18 @@ async fn judged(target: Target, cases: &[&str]) -> (Vec<CaseReport>, RunEnd) {
     (reports, end)
 }
 
-/// Suites that exercise login, exchange, revocation and the resource.
+/// Cases that exercise documents, login, exchange and the resource.
 const CASES: &[&str] = &[
-    "pkce.*",
     "as-meta.*",
+    "pkce.p*",
+    "pkce.s256*",
+    "pkce.verifier-*",
+    "authz.client-unknown*",
     "authz.denial",
+    "authz.get",
+    "authz.response-type*",
     "authz.state-echo*",
-    "rs.no-token*",
-    "rs.header*",
-    "revoke.*",
-    "token.*",
+    "rs.no-token",
 ];
 
 #[tokio::test]
@@ -60,7 +62,7 @@ async fn a_server_that_throttles_gets_no_false_verdict() {
     let calm = Odd::start(Oddities::default()).await;
     let (usual, end) = judged(calm.load(LOGIN), CASES).await;
     let decided = end.summary.decided();
-    assert!(decided >= 30, "{:?} {:?}", end.summary, end.problems);
+    assert!(decided >= 24, "{:?} {:?}", end.summary, end.problems);
     assert!(calm.revoked() > 0, "no grant was revoked");
     let calm_summary = end.summary;
 
@@ -74,7 +76,7 @@ async fn a_server_that_throttles_gets_no_false_verdict() {
     // Patience costs time, and hardly a verdict.
     let decided = end.summary.decided();
     assert!(
-        decided >= 20 && busy.throttled() > 50,
+        decided >= 20 && busy.throttled() > 20,
         "{:?}, without throttling {calm_summary:?}; {} answers were 429",
         end.summary,
         busy.throttled()
