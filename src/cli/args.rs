@@ -260,8 +260,6 @@ pub struct RunArgs {
     #[arg(long)]
     pub strict: bool,
     /// Look at the target and say what would run, but run no case
-    ///
-    /// Logs in once, and cleans up. While credentials are missing it says which, and sends nothing.
     #[arg(long)]
     pub dry_run: bool,
     /// The seed of everything random; the report names it
