@@ -12,8 +12,8 @@ use tempfile::TempDir;
 /// The key under which WebDriver names an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// From the start of chromedriver to its port, and for one command.
-const START: Duration = Duration::from_secs(20);
-const COMMAND: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_secs(60);
+const COMMAND: Duration = Duration::from_secs(120);
 
 /// A chromedriver with one session.
 pub(super) struct WebDriver {
