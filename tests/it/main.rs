@@ -27,6 +27,7 @@ mod published_formats;
 mod real_servers;
 mod repeatable;
 mod report_page;
+mod report_samples;
 mod right_files;
 mod servers;
 mod services;
