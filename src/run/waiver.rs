@@ -22,8 +22,8 @@ use crate::reader::{self, At, Reader, Shape, Table};
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct WaiverFile {
-    /// The waivers.
-    pub waiver: Vec<OneWaiverFile>,
+    /// The waivers; none when everything is mended.
+    pub waiver: Option<Vec<OneWaiverFile>>,
 }
 
 /// One waiver.
