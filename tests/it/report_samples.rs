@@ -128,8 +128,7 @@ fn terminal(run: &Run) -> Vec<u8> {
     let end = Event::End(Box::new(run.end.clone()));
     terminal.event(&end).unwrap();
     terminal.finish().unwrap();
-    let bytes = buffer.0.lock().unwrap().clone();
-    bytes
+    buffer.0.lock().unwrap().clone()
 }
 
 #[test]
