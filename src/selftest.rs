@@ -13,11 +13,15 @@ use serde::Serialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use crate::event::{CaseReport, Event, Verdict};
+use crate::event::{CaseReport, Event, RunEnd, Verdict};
+use crate::exit::Exit;
 use crate::profile;
 use crate::run::{self, Options};
 use crate::suite::model::{Case, Suite};
 use crate::target::reference;
+
+/// What was said of each case, by its id.
+type Reports = BTreeMap<String, CaseReport>;
 
 /// What the self-test found. Serialised, it is the output of `selftest --json`.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -26,8 +30,12 @@ pub struct Outcome {
     pub faults: usize,
     /// How many of them an expected case noticed.
     pub killed: usize,
+    /// How many faults were not tried, because no case of the chosen suites looks for them.
+    pub elsewhere: usize,
     /// The faults that none of the cases they should break noticed.
     pub survivors: Vec<Survivor>,
+    /// Faults with which `oauthspec run --fault` would not end with 1.
+    pub exits: Vec<WrongExit>,
     /// How many cases there are.
     pub cases: usize,
     /// Cases that no fault turns red, with the reason their file gives.
@@ -47,6 +55,7 @@ impl Outcome {
     /// Whether the harness can be believed.
     pub fn ok(&self) -> bool {
         self.survivors.is_empty()
+            && self.exits.is_empty()
             && self.unproven.is_empty()
             && self.clean_failures.is_empty()
             && self.unexpected.is_empty()
@@ -63,6 +72,17 @@ pub struct Survivor {
     pub expected: Vec<String>,
     /// What they said instead.
     pub said: Vec<String>,
+}
+
+/// A fault for which a run would not end with "does not conform".
+#[derive(Debug, Clone, Serialize)]
+pub struct WrongExit {
+    /// The fault.
+    pub fault: String,
+    /// The exit code.
+    pub code: u8,
+    /// What the run says of it.
+    pub problems: Vec<String>,
 }
 
 /// A case without a fault.
@@ -169,13 +189,16 @@ pub async fn run(
         if stated.is_empty() {
             continue;
         }
+        let cases: Vec<&Case> = stated.iter().flat_map(|suite| &suite.cases).collect();
         let mut reddened: BTreeSet<String> = BTreeSet::new();
         let mut every = true;
         for face in &faces {
             let own: Vec<Fault> = (faults.iter().copied())
                 .filter(|fault| face.faults().contains(fault))
                 .collect();
-            every &= own.len() == face.faults().len();
+            every &= (face.faults().iter())
+                .filter(|fault| cases.iter().any(|case| concerns(**fault, case)))
+                .all(|fault| own.contains(fault));
             let part = Part {
                 face: *face,
                 suites,
@@ -185,7 +208,6 @@ pub async fn run(
             };
             face_part(&part, wide, say, &mut outcome, &mut reddened).await?;
         }
-        let cases: Vec<&Case> = stated.iter().flat_map(|suite| &suite.cases).collect();
         outcome.cases += cases.len();
         // A selection of faults cannot prove every case.
         for case in cases.into_iter().filter(|_| every && !faces.is_empty()) {
@@ -232,7 +254,7 @@ async fn face_part(
     outcome.faults += faults.len();
     let name = face.name();
     say(Progress::Stage(format!("the clean server ({name})")));
-    let clean = against_reference(face, suites, &[]).await?;
+    let (clean, _) = against_reference(face, suites, &[]).await?;
     for report in clean.values() {
         let green = matches!(report.verdict, Verdict::Pass)
             || report.waived.is_some()
@@ -246,7 +268,7 @@ async fn face_part(
         }
     }
     say(Progress::Stage(format!("{} faults ({name})", faults.len())));
-    let mut results: Vec<(Fault, BTreeMap<String, CaseReport>)> = Vec::new();
+    let mut results: Vec<(Fault, Reports)> = Vec::new();
     // Tasks, so that faults share all processors.
     let shared: Arc<[Suite]> = stated.into();
     let mut running = stream::iter(faults.iter().copied())
@@ -265,7 +287,14 @@ async fn face_part(
         .buffer_unordered(wide.max(1));
     while let Some(finished) = running.next().await {
         let (fault, reports) = finished.map_err(std::io::Error::other)?;
-        let reports = reports?;
+        let (reports, end) = reports?;
+        if end.exit_code != Exit::DoesNotConform.code() {
+            outcome.exits.push(WrongExit {
+                fault: fault.name().to_owned(),
+                code: end.exit_code,
+                problems: end.problems,
+            });
+        }
         let red = reports
             .values()
             .filter(|report| is_red(report, &clean))
@@ -286,15 +315,15 @@ async fn face_part(
 }
 
 /// Worse than on the clean server, and decided: a fail, or the warning of a SHOULD.
-fn is_red(report: &CaseReport, clean: &BTreeMap<String, CaseReport>) -> bool {
+fn is_red(report: &CaseReport, clean: &Reports) -> bool {
     let before = clean.get(&report.id).map(|report| report.verdict);
     matches!(report.verdict, Verdict::Fail | Verdict::Warn) && before != Some(report.verdict)
 }
 
 fn weigh(
     fault: Fault,
-    reports: &BTreeMap<String, CaseReport>,
-    clean: &BTreeMap<String, CaseReport>,
+    reports: &Reports,
+    clean: &Reports,
     cases: &[&Case],
     outcome: &mut Outcome,
     reddened: &mut BTreeSet<String>,
@@ -340,7 +369,8 @@ fn weigh(
 }
 
 /// Whether a fault is meant to break a case: by its id, or by a catalogue row the case serves.
-fn concerns(fault: Fault, case: &Case) -> bool {
+#[must_use]
+pub fn concerns(fault: Fault, case: &Case) -> bool {
     fault
         .breaks()
         .iter()
@@ -375,7 +405,7 @@ async fn against_reference(
     face: Face,
     suites: &[Suite],
     faults: &[Fault],
-) -> std::io::Result<BTreeMap<String, CaseReport>> {
+) -> std::io::Result<(Reports, RunEnd)> {
     let server = refserver::serve(refserver::Options {
         face,
         faults: faults.to_vec(),
@@ -386,22 +416,24 @@ async fn against_reference(
     let options = Options {
         despite_preflight: true,
         keep_evidence: false,
+        // As `run` is with --fault.
+        strict: true,
         profiles: profiles(face),
         // One scene at a time: some faults kill grants of other scenes, which would look like a
         // failure of the case that owns them. Faults run beside each other instead.
         jobs: 1,
         ..Options::default()
     };
-    let reports = collect(target, suites, &options).await;
+    let found = collect(target, suites, &options).await;
     server.stop().await;
-    Ok(reports)
+    Ok(found)
 }
 
 async fn collect(
     target: crate::target::model::Target,
     suites: &[Suite],
     options: &Options,
-) -> BTreeMap<String, CaseReport> {
+) -> (Reports, RunEnd) {
     let mut reports = BTreeMap::new();
     let mut hear = |event: Event| {
         if let Event::Case(mut report) = event {
@@ -413,8 +445,8 @@ async fn collect(
             reports.insert(report.id.clone(), *report);
         }
     };
-    run::run(target, suites, options, &mut hear, run::never()).await;
-    reports
+    let end = run::run(target, suites, options, &mut hear, run::never()).await;
+    (reports, end)
 }
 
 /// What the hosts that are not OAuth servers answer.
@@ -439,7 +471,7 @@ async fn hosts(face: Face, suites: &[Suite], found: &mut Hosts) -> std::io::Resu
             profiles: profiles(face),
             ..Options::default()
         };
-        let reports = collect(pretended(face, &url).await?, suites, &options).await;
+        let (reports, _) = collect(pretended(face, &url).await?, suites, &options).await;
         let passes = reports
             .values()
             .flat_map(|report| &report.variants)
@@ -508,4 +540,36 @@ async fn parrot(
         }
     });
     Ok((url, task))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check;
+    use crate::run::plan::select;
+    use crate::suite::load::{Known, load_builtin};
+
+    #[tokio::test]
+    async fn every_fault_is_looked_for_where_explain_sends_people() {
+        let forges = jose::forgeries();
+        let known = Known {
+            checks: check::NAMES,
+            forges: &forges,
+        };
+        let suites = load_builtin(&known).unwrap();
+        for face in Face::ALL {
+            let reference = reference::Reference::start(*face, Vec::new(), 0)
+                .await
+                .unwrap();
+            let (target, profiles) = (&reference.target, reference.target.profiles.clone());
+            let judged = profile::judged(&suites, &profiles);
+            let selected = select(&judged, &Options::default(), Some(&profiles));
+            for fault in Fault::every().filter(|fault| fault.kind() == refserver::Kind::Case) {
+                let here = reference::shows(fault) == target.name;
+                let seen = selected.iter().any(|case| concerns(fault, case));
+                assert!(seen || !here, "{} in {}", fault.name(), target.name);
+            }
+            reference.stop().await;
+        }
+    }
 }

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use super::view::{View, quote, without_query};
 use super::{Check, Finding, Look};
-use crate::flow::Scene;
 use crate::transport::Reply;
 
 pub(super) const CHECKS: &[Check] = &[
     Check("listener-visited", Look::At(listener_visited)),
-    Check("canary-unvisited", Look::CanaryUnvisited),
+    Check("canary-unvisited", Look::At(canary_unvisited)),
     Check("no-attacker-host", Look::At(no_attacker_host)),
     Check("no-detail-leak", Look::At(no_detail_leak)),
     Check("prompt-answer", Look::At(prompt_answer)),
@@ -39,28 +38,20 @@ fn hits<'v>(view: &'v View<'_>) -> Result<&'v [String], Finding> {
         .ok_or_else(|| Finding::not_applicable("there is no listener that the server can reach"))
 }
 
-/// Whether the canary has not been asked for, as far as has been heard.
-pub(super) fn canary_unvisited(view: &View<'_>) -> Result<Finding, Finding> {
-    let hits = hits(view)?;
-    match hits.iter().find(|hit| path(hit).starts_with("/canary")) {
-        Some(hit) => Err(Finding::fail(format!("the server fetched {}", quote(hit)))),
+/// Says of what was asked of our listener that the canary was among it.
+pub(crate) fn canary_fetched(hits: &[String]) -> Option<String> {
+    let hit = hits.iter().find(|hit| path(hit).starts_with("/canary"))?;
+    Some(format!("the server fetched {}", quote(hit)))
+}
+
+/// Whether the canary has not been asked for, as far as has been heard. A fetch that comes after the answers is for [`crate::run::listening`].
+fn canary_unvisited(view: &View<'_>) -> Result<Finding, Finding> {
+    match canary_fetched(hits(view)?) {
+        Some(words) => Err(Finding::fail(words)),
         None => Ok(Finding::pass(
             "the server did not fetch what it was pointed at",
         )),
     }
-}
-
-/// Looks at the canary for half a second: a server may fetch after it has answered.
-pub(super) async fn wait_for_canary(scene: &mut Scene<'_>, at: usize) -> Result<Finding, Finding> {
-    let missing = || Finding::undecided("there is no such step");
-    for _ in 0..9 {
-        let finding = canary_unvisited(&View::of(scene, at).ok_or_else(missing)?)?;
-        if scene.world.listener.is_none() {
-            return Ok(finding);
-        }
-        tokio::time::sleep(Duration::from_millis(55)).await;
-    }
-    canary_unvisited(&View::of(scene, at).ok_or_else(missing)?)
 }
 
 /// A reply's body and the headers that lead somewhere, as text.

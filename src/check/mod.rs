@@ -2,8 +2,7 @@
 //!
 //! What each check means is written in `docs/checks.md`, and only there: [`doc`] reads it from that
 //! file. Here every check is a row of a table: its name, and a function that looks at a [`View`] of
-//! the scene. Only `single-success`, `registrations-limited` and
-//! `canary-unvisited` send or wait.
+//! the scene. Only those with a [`Look`] of their own send or wait.
 
 mod agnicpay;
 mod answers;
@@ -43,6 +42,7 @@ use crate::flow::{Answer, Scene};
 
 pub(crate) use answers::INSIDES;
 pub use doc::{Doc, doc};
+pub(crate) use general::canary_fetched;
 use view::View;
 
 /// What a check found.
@@ -116,8 +116,6 @@ impl Finding {
 enum Look {
     /// It looks at what is there.
     At(fn(&View<'_>) -> Result<Finding, Finding>),
-    /// It waits for our listener.
-    CanaryUnvisited,
     /// It registers until the server says that it is enough.
     RegistrationsLimited,
     /// It uses what the copies of a parallel step won.
@@ -222,7 +220,6 @@ pub async fn run(name: &str, scene: &mut Scene<'_>, at: usize) -> Finding {
         Some(Look::RacedTokensDie) => race::raced_tokens_die(scene, at).await,
         Some(Look::AudienceMatrix) => matrix::audience_matrix(scene, at).await,
         Some(Look::Rotation) => rotation::rotation(scene, at).await,
-        Some(Look::CanaryUnvisited) => general::wait_for_canary(scene, at).await,
         Some(Look::Subject(look)) => {
             subject::learn(scene, at).await;
             match View::of(scene, at) {

@@ -162,8 +162,15 @@ fn response(view: &View<'_>) -> Result<Finding, Finding> {
 
 fn corrected(view: &View<'_>) -> Result<Finding, Finding> {
     let answer = answer(view)?;
-    for name in &view.outcome.changed {
-        let sent = view.outcome.sent_param(name).map(sent_value);
+    let changed = view.outcome.changed.iter();
+    let mut sent: Vec<(String, Option<Json>)> = changed
+        .map(|name| (name.clone(), view.outcome.sent_param(name).map(sent_value)))
+        .collect();
+    // An update is sent as one body, which is the change.
+    if let Some(body) = sent_body(view) {
+        sent.extend(body.into_iter().map(|(name, value)| (name, Some(value))));
+    }
+    for (name, sent) in &sent {
         if let Some(got) = answer.get(name)
             && Some(got) != sent.as_ref()
         {
@@ -212,16 +219,17 @@ fn id_fresh(view: &View<'_>) -> Result<Finding, Finding> {
     ))
 }
 
+/// The JSON object that an `http` step sent.
+fn sent_body(view: &View<'_>) -> Option<Map<String, Json>> {
+    let last = view.exchanges().next_back()?;
+    serde_json::from_slice(&last.request.body).ok()
+}
+
 fn replaced(view: &View<'_>) -> Result<Finding, Finding> {
     let document = json_200(view.last()?)?;
     let value = &document.value;
-    let request = view
-        .exchanges()
-        .next_back()
-        .and_then(|recorded| {
-            serde_json::from_slice::<Map<String, Json>>(&recorded.request.body).ok()
-        })
-        .ok_or_else(|| Finding::undecided("the request was no JSON object"))?;
+    let request =
+        sent_body(view).ok_or_else(|| Finding::undecided("the request was no JSON object"))?;
     let sent = |name: &str| request.get(name);
     let got = |name: &str| value.get(name).and_then(Value::as_str);
     let id = sent("client_id").and_then(Json::as_str);
@@ -399,6 +407,16 @@ mod tests {
         assert_eq!(with(r#"{"client_id":"x","scope":"a b"}"#), Fail);
         assert_eq!(with(r#"{"client_id":"x"}"#), Fail);
         assert_eq!(of(check, &registered(400, "{}")), Undecided);
+        let put = r#"{"client_id":"x","redirect_uris":["http://new.example/cb"]}"#;
+        let with = |answer: &str| {
+            let mut stage = Stage::new();
+            stage.register(&[], 200, answer);
+            stage.body(put);
+            stage.changed("@body");
+            of(check, &stage)
+        };
+        assert_eq!(with(put), Fail);
+        assert_eq!(with(&put.replace("new", "old")), Pass);
     }
 
     #[test]

@@ -229,7 +229,7 @@ pub struct RunArgs {
     /// Judge by this profile instead of the target's own; may be repeated
     #[arg(long = "profile", value_name = "PROFILE")]
     pub profiles: Vec<String>,
-    /// Break the reference server in this way; may be repeated
+    /// Break the reference server in this way; may be repeated. Warnings count then, as with --strict
     #[arg(long = "fault", value_name = "FAULT")]
     pub faults: Vec<String>,
     /// Flows at the same time
@@ -348,7 +348,7 @@ pub struct ReplayArgs {
 /// `selftest`.
 #[derive(Debug, Args)]
 pub struct SelftestArgs {
-    /// A built-in suite, a suite file or a folder of them; may be repeated
+    /// A built-in suite, a suite file or a folder of them; may be repeated. Faults that none of its cases looks for are not tried
     #[arg(long = "suite", value_name = "SUITE")]
     pub suites: Vec<String>,
     /// Only this fault; may be repeated

@@ -142,7 +142,12 @@ fn topics() -> Result<Vec<Topic>, Failure> {
                     Some(_) => format!("a fault of the face {}\n", fault.face().name()),
                     None => String::new(),
                 };
-                format!("{of}turns red: {}", fault.breaks().join(", "))
+                format!(
+                    "{of}turns red: {}\nsee it: oauthspec run {} --fault {}",
+                    fault.breaks().join(", "),
+                    crate::target::reference::shows(fault),
+                    fault.name()
+                )
             }
             refserver::Kind::Deep => "found by: oauthspec fuzz".to_owned(),
         };

@@ -11,7 +11,10 @@ use crate::profile;
 use crate::report::{Destination, Files, Format, Look, Output, Reports, Terminal};
 use crate::run::Options;
 use crate::run::waiver::Waivers;
+use crate::selftest::concerns;
 use crate::suite::model::Suite;
+use crate::target::model::Target;
+use crate::target::reference::shows;
 
 use super::args::RunArgs;
 use super::drive::drive;
@@ -35,6 +38,10 @@ pub(super) async fn run(arguments: &RunArgs) -> Result<Exit, Failure> {
         return dry(arguments, &suites, &options).await;
     }
     let ready = target::ready(&arguments.target, &arguments.faults).await?;
+    if let Err(failure) = looked_for(arguments, &suites, &options, &ready.target) {
+        ready.stop().await;
+        return Err(failure);
+    }
     if let Some(path) = &arguments.resume {
         options.earlier = resume::earlier(path, &ready.target)?;
     }
@@ -46,7 +53,7 @@ pub(super) async fn run(arguments: &RunArgs) -> Result<Exit, Failure> {
             let every = suites.iter().flat_map(|suite| &suite.cases);
             let every = every.map(|case| case.id.clone()).collect();
             let old = options.waivers.clone().unwrap_or_default();
-            Update::new(path, old, every, arguments.strict)
+            Update::new(path, old, every, options.strict)
         });
     perform(Asked {
         ready,
@@ -123,6 +130,41 @@ pub(super) async fn perform(asked: Asked<'_>) -> Result<Exit, Failure> {
     Ok(Exit::from_code(driven.code()).unwrap_or(Exit::Usage))
 }
 
+/// A fault that no case of the run looks for would leave it green: said, or refused where nobody asked for less than everything.
+fn looked_for(
+    arguments: &RunArgs,
+    suites: &[Suite],
+    options: &Options,
+    target: &Target,
+) -> Result<(), Failure> {
+    let profiles = options.profiles(target);
+    let judged = profile::judged(suites, profiles);
+    let selected = crate::run::plan::select(&judged, options, Some(profiles));
+    let chosen = !arguments.selection.suites.is_empty()
+        || !arguments.selection.cases.is_empty()
+        || !arguments.profiles.is_empty()
+        || arguments.partition.is_some();
+    for name in &arguments.faults {
+        let fault = target::fault(name)?;
+        if selected.iter().any(|case| concerns(fault, case)) {
+            continue;
+        }
+        let message = format!(
+            "no case of this run looks for the fault `{name}`, which turns red: {}",
+            fault.breaks().join(", ")
+        );
+        if !chosen {
+            return Err(Failure::usage(format!(
+                "{message}; take the target {}, or --profile {}",
+                shows(fault),
+                profile::CATALOGUE
+            )));
+        }
+        print::warning(&message);
+    }
+    Ok(())
+}
+
 /// What would run and what would not: looks at the target as a run does, but runs no case. While something is missing, nothing is sent.
 async fn dry(arguments: &RunArgs, suites: &[Suite], options: &Options) -> Result<Exit, Failure> {
     if let Some(wanting) = target::wanting(&arguments.target, options.i_am_authorized)? {
@@ -175,7 +217,8 @@ fn options(arguments: &RunArgs) -> Result<Options, Failure> {
         deadline: arguments.deadline,
         fail_on: arguments.fail_on,
         slow: arguments.slow,
-        strict: arguments.strict,
+        // A fault is there to be noticed.
+        strict: arguments.strict || !arguments.faults.is_empty(),
         i_am_authorized: arguments.i_am_authorized,
         keep_secrets: arguments.keep_secrets,
         ..Options::default()

@@ -7,14 +7,14 @@ use refserver::Fault;
 
 use crate::exit::Exit;
 use crate::report::text;
-use crate::selftest::{self, Against, Outcome, Progress};
+use crate::selftest::{self, Against, Outcome, Progress, concerns};
 
 use super::args::SelftestArgs;
 use super::{Failure, print, suites, target};
 
 pub(super) async fn selftest(arguments: &SelftestArgs) -> Result<Exit, Failure> {
     let suites = suites::load(&arguments.suites)?;
-    let faults: Vec<Fault> = if arguments.faults.is_empty() {
+    let asked: Vec<Fault> = if arguments.faults.is_empty() {
         Fault::every()
             .filter(|fault| fault.kind() == refserver::Kind::Case)
             .collect()
@@ -25,6 +25,11 @@ pub(super) async fn selftest(arguments: &SelftestArgs) -> Result<Exit, Failure> 
             .map(|fault| target::fault(fault))
             .collect::<Result<_, _>>()?
     };
+    // Of chosen suites only what looks for a fault can notice it.
+    let cases = || suites.iter().flat_map(|suite| &suite.cases);
+    let (faults, elsewhere): (Vec<Fault>, Vec<Fault>) = asked.into_iter().partition(|fault| {
+        arguments.suites.is_empty() || cases().any(|case| concerns(*fault, case))
+    });
     let talk = !arguments.json || std::io::stderr().is_terminal();
     let say = |progress: Progress| match progress {
         Progress::Stage(stage) if talk => print::note(&format!("selftest: {stage}")),
@@ -41,13 +46,14 @@ pub(super) async fn selftest(arguments: &SelftestArgs) -> Result<Exit, Failure> 
         Against::EveryCase
     };
     let wide = usize::from(arguments.jobs);
-    let outcome = tokio::select! {
+    let mut outcome = tokio::select! {
         outcome = selftest::run(&suites, &faults, against, wide, &say) => outcome
             .map_err(|error| Failure::unreachable(format!("the reference server does not start: {error}")))?,
         exit = super::signals::next() => {
             return Err(Failure { exit, message: "the self-test was ended by a signal".to_owned() });
         }
     };
+    outcome.elsewhere = elsewhere.len();
     if arguments.json {
         let json = serde_json::to_string_pretty(&outcome)
             .map_err(|error| Failure::usage(error.to_string()))?;
@@ -55,10 +61,10 @@ pub(super) async fn selftest(arguments: &SelftestArgs) -> Result<Exit, Failure> 
     } else {
         print::text(&describe(&outcome))?;
     }
-    Ok(if outcome.ok() {
-        Exit::Conforms
-    } else {
-        Exit::DoesNotConform
+    Ok(match outcome.ok() {
+        false => Exit::DoesNotConform,
+        true if faults.is_empty() => Exit::NothingDecided,
+        true => Exit::Conforms,
     })
 }
 
@@ -85,6 +91,12 @@ fn describe(outcome: &Outcome) -> String {
                     one.expected.join(", ")
                 )
             })
+            .collect(),
+    );
+    list(
+        "faults with which `oauthspec run --fault` would not end with 1",
+        (outcome.exits.iter())
+            .map(|one| format!("{}: {} {}", one.fault, one.code, one.problems.join("; ")))
             .collect(),
     );
     list(
@@ -126,6 +138,13 @@ fn describe(outcome: &Outcome) -> String {
         hosts.yes.pass,
         hosts.no.pass
     );
+    if outcome.elsewhere > 0 {
+        let _ = writeln!(
+            out,
+            "not tried: {} faults that no case of these suites looks for",
+            outcome.elsewhere
+        );
+    }
     let _ = writeln!(
         out,
         "{}",

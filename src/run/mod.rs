@@ -8,6 +8,7 @@ pub mod cleanup;
 pub mod control;
 pub mod foresee;
 pub mod judge;
+pub mod listening;
 pub mod performance;
 pub mod plan;
 pub mod policy;

@@ -12,7 +12,7 @@ use futures_util::stream::{self, StreamExt as _};
 use super::control::{Control, controls, deviation};
 use super::judge::{self, Judgement};
 use super::performance::{self, ControlFailure, ControlRun};
-use super::{Options, Prepared, Stop, plan};
+use super::{Options, Prepared, Stop, listening, plan};
 use crate::event::{CaseReport, VariantReport, Verdict};
 use crate::flow::World;
 use crate::suite::model::{Case, Variant};
@@ -139,6 +139,8 @@ async fn run_batch(
         .into_iter()
         .flatten()
         .collect();
+    let judged = judgements.values_mut().map(|(judged, _)| judged);
+    listening::settle(world, judged.collect()).await;
     let after: BTreeMap<String, ControlRun> =
         run_controls(world, needed.values().copied().collect(), width, stop)
             .await

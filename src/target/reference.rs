@@ -71,6 +71,20 @@ impl Reference {
     }
 }
 
+/// The target in which a fault shows: its own face, and for what only MCP's profile judges the face of that profile.
+#[must_use]
+pub fn shows(fault: Fault) -> String {
+    let only_mcp = fault.breaks().iter().all(|id| id.starts_with("mcp."));
+    let face = match fault.face() {
+        Face::Reference if only_mcp => Face::Mcp,
+        face => face,
+    };
+    match face {
+        Face::Reference => "reference".to_owned(),
+        face => format!("reference:{}", face.name()),
+    }
+}
+
 /// The target that the facts of a running reference server describe.
 pub fn target(facts: &Facts) -> Target {
     Target {

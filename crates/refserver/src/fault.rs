@@ -168,13 +168,13 @@ faults! {
     MetadataRelative "metadata-relative" ["as-meta.absolute-urls", "tls.endpoints-https"] "An endpoint in the metadata is a path instead of a URL.";
     PrmResourceDiffers "prm-resource-differs" ["mcp.prm-usable", "prm.resource-identical", "prm.cross-check", "prm.distinct-resources"] "Protected resource metadata names the origin instead of the resource.";
     PrmContentType "prm-content-type" ["prm.available"] "Protected resource metadata is served as text/html.";
-    PrmSameForAll "prm-same-for-all" ["prm.distinct-resources", "prm.resource-identical"] "Every protected resource metadata URL gives the first resource's document.";
-    PrmChallengeOther "prm-challenge-other" ["prm.challenge-match"] "The challenge of one resource points at the metadata of the other.";
-    PrmChallengeRelative "prm-challenge-relative" ["prm.challenge-absolute"] "resource_metadata in the challenge is a path instead of a URL.";
+    PrmSameForAll "prm-same-for-all" ["prm.distinct-resources", "prm.resource-identical", "mcp.prm-usable"] "Every protected resource metadata URL gives the first resource's document.";
+    PrmChallengeOther "prm-challenge-other" ["prm.challenge-match", "mcp.challenge-scope"] "The challenge of one resource points at the metadata of the other.";
+    PrmChallengeRelative "prm-challenge-relative" ["prm.challenge-absolute", "mcp.challenge-scope"] "resource_metadata in the challenge is a path instead of a URL.";
     PrmEmptyArray "prm-empty-array" ["prm.no-empty-arrays"] "A member of the protected resource metadata is an empty array.";
-    PrmIssuerSlash "prm-issuer-slash" ["prm.as-links-valid"] "authorization_servers has the issuer with a trailing slash.";
+    PrmIssuerSlash "prm-issuer-slash" ["prm.as-links-valid", "mcp.prm-usable"] "authorization_servers has the issuer with a trailing slash.";
     PrmQueryAdvertised "prm-query-advertised" ["prm.bearer-methods"] "bearer_methods_supported offers the query, which the resource server refuses.";
-    PrmScopesText "prm-scopes-text" ["prm.member-types"] "scopes_supported of a protected resource is a string.";
+    PrmScopesText "prm-scopes-text" ["prm.member-types", "mcp.offline-access-absent", "mcp.scopes-minimal"] "scopes_supported of a protected resource is a string.";
 
     // Authorization endpoint.
     ImplicitIssued "implicit-issued" ["authz.implicit-rejected", "par.validated"] "response_type=token is honoured: the access token travels in the fragment.";
@@ -187,7 +187,7 @@ faults! {
     RedirectUriUnescaped "redirect-uri-unescaped" ["authz.reflection-safe"] "The error page prints redirect_uri as HTML.";
     StateUnescaped "state-unescaped" ["authz.reflection-safe"] "The login page prints state as HTML.";
     HeaderInjection "header-injection" ["authz.reflection-safe", "authz.reserved-echo", "authz.state-echo", "authz.state-echo-denied", "authz.state-echo-error"] "state is copied into Location undecoded line ends and all, so it can add response headers.";
-    StateUnencoded "state-unencoded" ["authz.reserved-echo", "authz.state-echo", "authz.state-echo-denied", "authz.state-echo-error"] "state is put into the redirect without encoding, so it can add response parameters.";
+    StateUnencoded "state-unencoded" ["authz.reserved-echo", "authz.state-echo", "authz.state-echo-denied", "authz.state-echo-error", "robust.parser-agreement"] "state is put into the redirect without encoding, so it can add response parameters.";
     StateTrimmed "state-trimmed" ["authz.state-echo"] "Spaces around state are lost.";
     StateCut "state-cut" ["authz.state-echo"] "state is cut to 255 characters, the width of a database column.";
     StateInvented "state-invented" ["authz.state-echo"] "An empty state comes back though none was sent.";
@@ -203,7 +203,7 @@ faults! {
     InteractionRace "interaction-race" ["authz.interaction-single-use"] "The approval is checked and marked in two steps: parallel submits give several codes.";
     InteractionAnyBrowser "interaction-any-browser" ["authz.interaction-single-use", "authz.consent-csrf"] "An interaction is not bound to the browser that began it.";
     ConsentWithoutCsrf "consent-without-csrf" ["authz.consent-csrf", "http.session-cookies"] "Another site can submit the consent form: its hidden token is not checked and the session cookie has no SameSite.";
-    DenialApproves "denial-approves" ["authz.denial", "authz.interaction-single-use-denied", "iss.error-denied"] "The deny button gives a code too.";
+    DenialApproves "denial-approves" ["authz.denial", "authz.interaction-single-use-denied", "iss.error-denied", "device.polling-denied"] "The deny button gives a code too.";
     PromptNoneCode "prompt-none-code" ["authz.prompt-none-safe"] "prompt=none without a session gives a code for the first user.";
     PromptNoneSkipsConsent "prompt-none-skips-consent" ["authz.prompt-none-safe"] "prompt=none with a session gives a code though nothing was ever consented to.";
     PromptNoneCombined "prompt-none-combined" ["authz.prompt-none-safe"] "prompt=none login is taken as none and, with a session, gives a code.";
@@ -214,7 +214,7 @@ faults! {
     AutoApprove "auto-approve" ["authz.public-no-auto-approve"] "A second request of a public client in the same session is approved without asking.";
     ConsentForAnyClient "consent-for-any-client" ["authz.public-no-auto-approve", "mcp.as-consent-per-client"] "Once one client has been approved, every other client in that session is too.";
     PartialConsentIgnored "partial-consent-ignored" ["authz.partial-consent"] "A scope that the user withholds on the consent page is granted all the same.";
-    ConsentUninformed "consent-uninformed" ["authz.consent-informed"] "The consent page names neither client nor scopes.";
+    ConsentUninformed "consent-uninformed" ["authz.consent-informed", "cimd.consent-hostname", "cimd.consent-localhost"] "The consent page names neither client nor scopes.";
     CodeGuessable "code-guessable" ["authz.code-quality"] "Authorization codes count up.";
     CodeShort "code-short" ["authz.code-quality"] "Authorization codes are six characters.";
     CodeNeverExpires "code-never-expires" ["authz.code-expiry"] "Codes do not expire.";
@@ -227,20 +227,20 @@ faults! {
 
     // Redirect URI.
     RedirectAny "redirect-any" ["redirect.unregistered", "redirect.compound-fault", "redirect.host-confusion", "redirect.host-confusion-bad-pkce", "redirect.host-confusion-bad-response-type", "redirect.localhost-exception", "redirect.localhost-exception-bad-pkce", "redirect.localhost-exception-bad-response-type", "redirect.loopback-strict", "redirect.loopback-strict-bad-pkce", "redirect.loopback-strict-bad-response-type", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type", "redirect.other-clients-uri", "redirect.other-clients-uri-bad-response-type", "redirect.path-confusion", "redirect.path-confusion-bad-pkce", "redirect.path-confusion-bad-response-type", "redirect.scheme-change", "redirect.scheme-change-bad-pkce", "redirect.scheme-change-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type", "authz.reflection-safe", "dcr.enforced", "par.validated"] "Any redirect URI is accepted.";
-    RedirectPrefix "redirect-prefix" ["redirect.near-miss", "redirect.path-confusion", "redirect.host-confusion", "redirect.host-confusion-bad-pkce", "redirect.host-confusion-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type"] "A redirect URI need only start with the registered one.";
-    RedirectContains "redirect-contains" ["redirect.host-confusion", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type", "redirect.path-confusion", "redirect.path-confusion-bad-pkce", "redirect.path-confusion-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type"] "A redirect URI need only contain the registered one somewhere.";
-    RedirectHostSuffix "redirect-host-suffix" ["redirect.host-confusion", "redirect.loopback-strict", "redirect.loopback-strict-bad-pkce", "redirect.loopback-strict-bad-response-type", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type"] "The host need only end with the registered host's last two labels: evil.client-a.example, evilclient-a.example.";
-    RedirectHostPrefix "redirect-host-prefix" ["redirect.host-confusion", "redirect.loopback-strict", "redirect.loopback-strict-bad-pkce", "redirect.loopback-strict-bad-response-type", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type", "redirect.path-confusion", "redirect.path-confusion-bad-pkce", "redirect.path-confusion-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type"] "The URI need only start with the registered origin, so client-a.example.attacker.example passes.";
-    RedirectHostOnly "redirect-host-only" ["redirect.near-miss", "redirect.path-confusion", "redirect.host-confusion", "redirect.host-confusion-bad-pkce", "redirect.host-confusion-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type"] "Only scheme and host are compared; any path will do.";
+    RedirectPrefix "redirect-prefix" ["redirect.near-miss", "redirect.path-confusion", "redirect.host-confusion", "redirect.host-confusion-bad-pkce", "redirect.host-confusion-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type", "cimd.redirect-registered"] "A redirect URI need only start with the registered one.";
+    RedirectContains "redirect-contains" ["redirect.host-confusion", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type", "redirect.path-confusion", "redirect.path-confusion-bad-pkce", "redirect.path-confusion-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type", "cimd.redirect-registered"] "A redirect URI need only contain the registered one somewhere.";
+    RedirectHostSuffix "redirect-host-suffix" ["redirect.host-confusion", "redirect.loopback-strict", "redirect.loopback-strict-bad-pkce", "redirect.loopback-strict-bad-response-type", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type", "cimd.redirect-registered"] "The host need only end with the registered host's last two labels: evil.client-a.example, evilclient-a.example.";
+    RedirectHostPrefix "redirect-host-prefix" ["redirect.host-confusion", "redirect.loopback-strict", "redirect.loopback-strict-bad-pkce", "redirect.loopback-strict-bad-response-type", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type", "redirect.path-confusion", "redirect.path-confusion-bad-pkce", "redirect.path-confusion-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type", "cimd.redirect-registered"] "The URI need only start with the registered origin, so client-a.example.attacker.example passes.";
+    RedirectHostOnly "redirect-host-only" ["redirect.near-miss", "redirect.path-confusion", "redirect.host-confusion", "redirect.host-confusion-bad-pkce", "redirect.host-confusion-bad-response-type", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type", "cimd.redirect-registered"] "Only scheme and host are compared; any path will do.";
     RedirectPathCase "redirect-path-case" ["redirect.near-miss"] "The path is compared without regard to case.";
     RedirectHostCase "redirect-host-case" ["redirect.near-miss"] "The host is lower-cased before comparing.";
-    RedirectQueryIgnored "redirect-query-ignored" ["redirect.near-miss"] "The query is left out of the comparison.";
+    RedirectQueryIgnored "redirect-query-ignored" ["redirect.near-miss", "cimd.redirect-registered"] "The query is left out of the comparison.";
     RedirectFragmentIgnored "redirect-fragment-ignored" ["redirect.near-miss"] "A fragment is left out of the comparison.";
     RedirectPortIgnored "redirect-port-ignored" ["redirect.host-confusion", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type"] "Any port will do, on any host.";
     RedirectDefaultPort "redirect-default-port" ["redirect.near-miss"] "An explicit :443 is normalised away before comparing.";
     RedirectDotSegments "redirect-dot-segments" ["redirect.near-miss", "redirect.path-confusion"] "Dot segments are resolved before comparing, but the URI is used as it came.";
     RedirectPercentDecoded "redirect-percent-decoded" ["redirect.near-miss"] "The URI is percent-decoded once more before comparing.";
-    RedirectTrailingSlash "redirect-trailing-slash" ["redirect.near-miss"] "A trailing slash is tolerated.";
+    RedirectTrailingSlash "redirect-trailing-slash" ["redirect.near-miss", "cimd.redirect-registered"] "A trailing slash is tolerated.";
     RedirectTrimmed "redirect-trimmed" ["redirect.near-miss", "redirect.unicode-confusion", "redirect.unicode-confusion-bad-pkce", "redirect.unicode-confusion-bad-response-type"] "White space around the URI is trimmed.";
     RedirectUserinfoIgnored "redirect-userinfo-ignored" ["redirect.host-confusion"] "The authority is compared up to the last `@`'s left side: https://client-a.example@attacker.example passes.";
     RedirectBackslash "redirect-backslash" ["redirect.host-confusion"] "The host is read up to a backslash, where a browser reads on.";
@@ -249,7 +249,7 @@ faults! {
     RedirectPathParameters "redirect-path-parameters" ["redirect.path-confusion", "redirect.near-miss", "redirect.near-miss-bad-pkce", "redirect.near-miss-bad-response-type"] "Path parameters (`;x`) are stripped before comparing, as servlet containers do.";
     RedirectDoubleSlash "redirect-double-slash" ["redirect.path-confusion"] "Repeated slashes in the path are collapsed before comparing.";
     RedirectNulCut "redirect-nul-cut" ["redirect.path-confusion"] "The comparison stops at %00.";
-    RedirectSubpath "redirect-subpath" ["redirect.path-confusion", "redirect.near-miss"] "Any path below the registered one is accepted.";
+    RedirectSubpath "redirect-subpath" ["redirect.path-confusion", "redirect.near-miss", "cimd.redirect-registered"] "Any path below the registered one is accepted.";
     RedirectUnicode "redirect-unicode" ["redirect.unicode-confusion"] "Compatibility characters and invisible ones are normalised before comparing, but the URI is used as it came.";
     RedirectAnyClient "redirect-any-client" ["redirect.other-clients-uri", "redirect.localhost-exception", "redirect.localhost-exception-bad-pkce", "redirect.localhost-exception-bad-response-type"] "A URI is accepted when any client has registered it.";
     RedirectMissingGuessed "redirect-missing-guessed" ["redirect.missing-many"] "Without redirect_uri the first of several registered ones is used.";
@@ -301,12 +301,12 @@ faults! {
     CodePrefix "code-prefix" ["token.code-garbage"] "A code need only begin like an issued one.";
     SecretUnchecked "secret-unchecked" ["token.confidential-auth", "token.basic-401", "intro.auth", "refresh.confidential-auth", "revoke.auth", "par.client-auth"] "The client secret is not compared.";
     SecretEmpty "secret-empty" ["token.confidential-auth", "intro.auth", "refresh.confidential-auth", "revoke.auth"] "An empty client secret passes.";
-    SecretOmitted "secret-omitted" ["token.confidential-auth", "token.body-only-secret", "dcr.enforced-auth-method", "intro.auth", "refresh.confidential-auth", "revoke.auth", "par.client-auth"] "A confidential client need only name itself.";
+    SecretOmitted "secret-omitted" ["token.confidential-auth", "token.body-only-secret", "dcr.enforced-auth-method", "intro.auth", "refresh.confidential-auth", "revoke.auth", "par.client-auth", "cimd.auth-enforced", "device.param-hygiene"] "A confidential client need only name itself.";
     SecretAnyClient "secret-any-client" ["token.confidential-auth"] "Any client's secret authenticates every client.";
     SecretPrefix "secret-prefix" ["token.confidential-auth"] "A secret need only begin like the real one.";
     TokenByGet "token-by-get" ["token.post-only"] "The token endpoint answers GET.";
     TokenFromQuery "token-from-query" ["token.body-only"] "The token endpoint reads the query as well as the body.";
-    TokenDuplicates "token-duplicates" ["token.duplicate-unknown-empty"] "Of a repeated parameter at the token endpoint the last value counts.";
+    TokenDuplicates "token-duplicates" ["token.duplicate-unknown-empty", "device.param-hygiene"] "Of a repeated parameter at the token endpoint the last value counts.";
     TokenUnknownRefused "token-unknown-refused" ["token.duplicate-unknown-empty", "token.password-rejected"] "An unknown parameter at the token endpoint is an error.";
     TokenContentType "token-content-type" ["robust.content-type"] "The token endpoint reads any body as a form, whatever it says it is.";
     TokenCharsetRefused "token-charset-refused" ["token.form-accepted"] "A charset parameter in Content-Type is refused.";
@@ -321,7 +321,7 @@ faults! {
     ClientCredentialsAsUser "client-credentials-as-user" ["jwt.subject-separation"] "A client that asks for itself may name a user, and becomes that subject.";
     ClientCredentialsRefresh "client-credentials-refresh" ["token.client-credentials-scope"] "client_credentials comes with a refresh token.";
     BasicWithoutChallenge "basic-without-challenge" ["token.basic-401"] "Failed Basic authentication is a 400 without challenge.";
-    TokenErrors200 "token-errors-200" ["http.error-not-200", "token.error-shape", "token.basic-401", "revoke.auth", "revoke.bad-request", "revoke.other-client-informed"] "Token errors travel with status 200.";
+    TokenErrors200 "token-errors-200" ["http.error-not-200", "token.error-shape", "token.basic-401", "revoke.auth", "revoke.bad-request", "revoke.other-client-informed", "device.polling", "dpop.nonce"] "Token errors travel with status 200.";
     TokenCacheable "token-cacheable" ["http.token-no-store"] "Token answers lack Cache-Control.";
     TokenTypeMissing "token-type-missing" ["token.response-shape", "pkce.s256-works", "refresh.works", "robust.no-5xx-token"] "The token answer lacks token_type.";
     ExpiresInText "expires-in-text" ["token.response-shape", "pkce.s256-works", "refresh.works", "robust.no-5xx-token"] "expires_in is a string.";

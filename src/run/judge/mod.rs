@@ -5,6 +5,7 @@ mod step;
 mod words;
 
 use super::control::{deviation, expectation};
+use super::listening::Listening;
 use super::performance::{PATIENCE, THROTTLED_PATIENCE};
 use crate::event::{Exchange, Role, Verdict};
 use crate::flow::{Answer, Scene, World};
@@ -26,6 +27,8 @@ pub struct Judgement {
     pub unanswered: bool,
     /// Whether it asked for patience.
     pub throttled: bool,
+    /// Whether a late fetch of our canary would change it ([`super::listening::settle`]).
+    pub listening: Option<Listening>,
 }
 
 /// One opinion about one step.
@@ -84,6 +87,7 @@ pub async fn variant(world: &World, case: &Case, variant: &Variant) -> Judgement
         evidence: Vec::new(),
         unanswered: false,
         throttled: false,
+        listening: None,
     })
 }
 
@@ -96,6 +100,7 @@ async fn once(world: &World, case: &Case, variant: &Variant) -> Judgement {
     let mut attacked = false;
     let mut unanswered = false;
     let mut throttled = false;
+    let mut listening = None;
     let refuses_anywhere = case
         .steps
         .iter()
@@ -126,6 +131,9 @@ async fn once(world: &World, case: &Case, variant: &Variant) -> Judgement {
             refuses_anywhere,
         };
         let judged = judge.step(&outcome).await;
+        if world.listener.is_some() && expect.check.iter().any(|name| name == "canary-unvisited") {
+            listening = Some(judge.broken());
+        }
         let stop = judged
             .iter()
             .any(|one| one.verdict > Verdict::Warn || one.verdict == Verdict::Skipped);
@@ -142,6 +150,11 @@ async fn once(world: &World, case: &Case, variant: &Variant) -> Judgement {
         evidence: scene.evidence(Role::Setup, &deviating),
         unanswered,
         throttled,
+        listening: listening.map(|broken| Listening {
+            scene: scene.id.clone(),
+            broken,
+            since: tokio::time::Instant::now(),
+        }),
     }
 }
 
