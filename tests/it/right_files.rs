@@ -133,6 +133,10 @@ fn a_target_may_use_every_key_of_its_schema() {
         "http://127.0.0.1:8080/v1/me"
     );
     assert_eq!(
+        target.resource("a").unwrap().broader.as_deref(),
+        Some("admin")
+    );
+    assert_eq!(
         target.endpoints.token.as_deref(),
         Some("http://127.0.0.1:8080/token")
     );
