@@ -94,7 +94,7 @@ fn describe(outcome: &Outcome) -> String {
             .collect(),
     );
     list(
-        "faults with which `oauthspec run --fault` would not end with 1",
+        "faults with which `oauthspec run --fault` would end neither with 1 nor with 3",
         (outcome.exits.iter())
             .map(|one| format!("{}: {} {}", one.fault, one.code, one.problems.join("; ")))
             .collect(),
