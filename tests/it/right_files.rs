@@ -153,6 +153,7 @@ fn a_target_may_use_every_key_of_its_schema() {
         ("username".to_owned(), "alice".to_owned())
     );
     assert_eq!(target.login.driver, Driver::Form);
+    assert!(target.login.can_withhold());
     assert_eq!(target.policy.revocation_lag, Duration::from_millis(500));
     assert!(target.policy.token_body_json && target.policy.pkce_optional);
     assert_eq!(
