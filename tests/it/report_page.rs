@@ -66,6 +66,19 @@ impl Browser {
             .await
     }
 
+    /// Waits until a script says so: what follows a key or a click comes when the browser gets to it.
+    async fn eventually(&self, script: &str, expected: Value) {
+        let mut said = Value::Null;
+        for _ in 0..600 {
+            said = self.run(script).await;
+            if said == expected {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        panic!("{script}: {said} and not {expected}");
+    }
+
     /// Opens a page as it looks on a screen of this width.
     async fn looks(&self, address: &str, width: u64, dark: bool) {
         let size =
@@ -75,6 +88,12 @@ impl Browser {
         let scheme = if dark { "dark" } else { "light" };
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
         self.devtools("Emulation.setEmulatedMedia", features).await;
+        // Else keys go nowhere while another window has the focus.
+        self.devtools(
+            "Emulation.setFocusEmulationEnabled",
+            json!({ "enabled": true }),
+        )
+        .await;
         self.post("/url", json!({ "url": address })).await;
     }
 
@@ -235,16 +254,12 @@ async fn ten_thousand_exchanges_are_read_with_ease_on_every_screen() {
         { "type": "keyDown", "value": key }, { "type": "keyUp", "value": key }] }] })
     };
     browser.post("/actions", press("j")).await;
-    let focused = browser.run("return document.activeElement.className").await;
-    assert!(
-        focused.as_str().unwrap().starts_with("failure"),
-        "{focused}"
-    );
+    let focused = "return document.activeElement.className.startsWith('failure')";
+    browser.eventually(focused, json!(true)).await;
     browser.post("/actions", press("/")).await;
-    assert_eq!(
-        browser.run("return document.activeElement.id").await,
-        "search"
-    );
+    browser
+        .eventually("return document.activeElement.id", json!("search"))
+        .await;
 
     for (width, dark) in [(1280, false), (390, false), (390, true)] {
         browser.looks(&address, width, dark).await;
@@ -365,32 +380,30 @@ async fn the_page_of_a_failing_run_is_read_by_everybody() {
     };
     let here = "return [document.activeElement.className, document.activeElement.tagName]";
     browser.post("/actions", press("\u{e004}")).await;
-    assert_eq!(browser.run(here).await, json!(["skip", "A"]));
+    browser.eventually(here, json!(["skip", "A"])).await;
     let shown = "return document.activeElement.getBoundingClientRect().height > 10";
-    assert_eq!(
-        browser.run(shown).await,
-        true,
-        "the link is seen once it has the focus"
-    );
+    // The link is seen once it has the focus.
+    browser.eventually(shown, json!(true)).await;
     browser.post("/actions", press("\u{e007}")).await;
     let at = "return document.getElementById('failures').getBoundingClientRect().top < 200";
-    assert_eq!(browser.run(at).await, true);
+    browser.eventually(at, json!(true)).await;
     // A number of the matrix leads to what it counts.
     browser
         .run("document.querySelector('button.fail[data-suite=redirect]').click()")
         .await;
     let left = "return [...document.querySelectorAll('section.failure:not(.hidden)')].map(one => one.dataset.case)";
-    assert_eq!(browser.run(left).await, json!(["redirect.near-miss"]));
-    assert_eq!(
-        browser.run("return document.activeElement.id").await,
-        "failures"
-    );
+    browser
+        .eventually(left, json!(["redirect.near-miss"]))
+        .await;
+    browser
+        .eventually("return document.activeElement.id", json!("failures"))
+        .await;
 
     // The control and the failing exchange stand beside each other, on a phone below each other.
     let beside = "const row = document.querySelector('.failure:not(.hidden) .beside tr.differs'); row.scrollIntoView(); const [l, r] = ['.left', '.right'].map(c => row.querySelector(c).getBoundingClientRect()); return [l.top === r.top, l.left < r.left]";
-    assert_eq!(browser.run(beside).await, json!([true, true]));
+    browser.eventually(beside, json!([true, true])).await;
     browser.looks(&address, 390, false).await;
-    assert_eq!(browser.run(beside).await, json!([false, false]));
+    browser.eventually(beside, json!([false, false])).await;
 
     if std::env::var_os("UPDATE").is_some() {
         browser.looks(&address, 1280, false).await;
