@@ -1,23 +1,26 @@
 //! The few WebDriver commands that a login needs (W3C WebDriver, and chromedriver's own for the log and
 //! for DevTools). JSON over HTTP to a chromedriver on loopback that is started here and ended with us.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The key under which WebDriver names an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
-/// From the start of chromedriver to its port, and for one command.
+/// From the start of chromedriver to its port; for one command.
 const START: Duration = Duration::from_secs(60);
 const COMMAND: Duration = Duration::from_secs(120);
+/// From asking chromedriver to end to killing it.
+const SHUTDOWN: Duration = Duration::from_secs(5);
 
 /// A chromedriver with one session.
 pub(super) struct WebDriver {
-    port: u16,
+    /// Known when chromedriver has said it.
+    port: Option<u16>,
     session: String,
     http: reqwest::Client,
     process: Child,
@@ -73,7 +76,7 @@ impl WebDriver {
         if cfg!(target_os = "linux") {
             command.env("TMPDIR", folder.path());
         }
-        let mut process = command
+        let process = command
             .arg("--port=0")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -85,30 +88,30 @@ impl WebDriver {
                      (Debian: apt-get install chromium chromium-driver), or set CHROMEDRIVER to its path"
                 )
             })?;
-        let port = match process.stdout.take() {
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .timeout(COMMAND)
+            .build()
+            .map_err(|why| format!("the browser driver cannot speak HTTP: {why}"))?;
+        // Made before anything is waited for: whoever stops waiting ends what was started.
+        let mut driver = WebDriver {
+            port: None,
+            session: String::new(),
+            http,
+            process,
+            folder,
+        };
+        driver.port = match driver.process.stdout.take() {
             Some(out) => tokio::task::spawn_blocking(move || port_of(out))
                 .await
                 .ok()
                 .flatten(),
             None => None,
         };
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .pool_max_idle_per_host(0)
-            .timeout(COMMAND)
-            .build();
-        let (Some(port), Ok(http)) = (port, http) else {
-            let _ = process.kill();
-            let _ = process.wait();
+        if driver.port.is_none() {
             return Err(format!("`{program}` did not say on which port it listens"));
-        };
-        let mut driver = WebDriver {
-            port,
-            session: String::new(),
-            http,
-            process,
-            folder,
-        };
+        }
         let mut arguments = arguments.to_vec();
         let profile = driver.folder.path().join("profile");
         arguments.push(format!("--user-data-dir={}", profile.display()));
@@ -146,9 +149,10 @@ impl WebDriver {
             code: "no answer".to_owned(),
             message: why.to_string(),
         };
+        let port = self.port.unwrap_or_default();
         let mut request = self
             .http
-            .request(method, format!("http://127.0.0.1:{}{path}", self.port));
+            .request(method, format!("http://127.0.0.1:{port}{path}"));
         if let Some(body) = body {
             request = request
                 .header("content-type", "application/json")
@@ -251,19 +255,19 @@ impl WebDriver {
 }
 
 impl Drop for WebDriver {
-    /// Ends the browser, then chromedriver: killing the latter alone would leave the former behind.
+    /// Lets chromedriver end its browser, also one that has only begun to start: whoever kills it leaves that behind.
     fn drop(&mut self) {
-        if !self.session.is_empty()
-            && let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", self.port))
+        if let Some(port) = self.port
+            && let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", port))
         {
-            let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
             let _ = write!(
                 stream,
-                "DELETE /session/{} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n",
-                self.session, self.port
+                "GET /shutdown HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
             );
-            let mut answer = [0_u8; 512];
-            let _ = stream.read(&mut answer);
+            let end = Instant::now() + SHUTDOWN;
+            while matches!(self.process.try_wait(), Ok(None)) && Instant::now() < end {
+                std::thread::sleep(Duration::from_millis(20));
+            }
         }
         let _ = self.process.kill();
         let _ = self.process.wait();

@@ -56,6 +56,10 @@ pub async fn shows(t: &Target, fault: Fault) -> Option<bool> {
             "none",
         ),
         Fault::MetadataGrantsLie => !has(&document["grant_types_supported"], "refresh_token"),
+        Fault::RegistrationHidden => {
+            let named = |name| document.get(name).is_some();
+            !named("registration_endpoint") && !named("client_id_metadata_document_supported")
+        }
         Fault::PrmContentType => get(PRM_A).await.header("content-type") == Some("text/html"),
         Fault::DcrErrors200 => {
             let headers = [("Content-Type", "application/json")];

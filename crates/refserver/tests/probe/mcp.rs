@@ -53,6 +53,12 @@ pub async fn shows(t: &Target, fault: Fault) -> Option<bool> {
         }
         Fault::McpErrors200 => call(t, "/mcp", "x", "read_items", &[]).await.status == 200,
         Fault::McpScope => call(t, "/mcp", &token, "write_item", &[]).await.status == 200,
+        Fault::McpScopeExact => {
+            let wide = t.grant("a", &[("resource", &id), ("scope", "write")]).await;
+            let wide = wide.text("access_token");
+            assert_eq!(call(t, "/mcp", &wide, "write_item", &[]).await.status, 200);
+            call(t, "/mcp", &wide, "read_items", &[]).await.status == 403
+        }
         Fault::McpScopeUnnamed => {
             let answer = call(t, "/mcp", &token, "write_item", &[]).await;
             let challenge = answer.header("www-authenticate").unwrap_or_default();
