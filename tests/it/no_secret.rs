@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use refserver::{Fault, Options, Server};
+use refserver::{Face, Fault, Options, Server};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -27,10 +27,15 @@ struct Watched {
 
 impl Watched {
     async fn start(name: &str, faults: &[&str]) -> Watched {
+        Watched::with_face(name, Face::Reference, faults).await
+    }
+
+    async fn with_face(name: &str, face: Face, faults: &[&str]) -> Watched {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let faults = faults.iter().map(|name| Fault::parse(name).expect(name));
         let options = Options {
+            face,
             faults: faults.collect(),
             ..Options::default()
         };
@@ -331,12 +336,20 @@ fn leaks(
         }
         let text = String::from_utf8_lossy(bytes);
         for (secret, what) in short.iter().filter(|(secret, _)| secret.len() >= 6) {
-            if text.contains(secret) {
+            if stands_alone(&text, secret) {
                 found.push(format!("{name}: {what}: {secret}"));
             }
         }
     }
     found
+}
+
+/// Whether it stands there by itself: six digits of a hash are no one-time code.
+fn stands_alone(text: &str, secret: &str) -> bool {
+    let outside = |end: Option<char>| !end.is_some_and(|end| end.is_ascii_alphanumeric());
+    text.match_indices(secret).any(|(at, _)| {
+        outside(text[..at].chars().next_back()) && outside(text[at + secret.len()..].chars().next())
+    })
 }
 
 /// Every format, into the folder.
@@ -441,6 +454,38 @@ async fn failures_that_show_exchanges_and_every_other_command_give_no_secret_awa
         .await;
     assert_eq!(exit, Some(2));
     assert_no_leak(&watched, 100);
+    std::fs::remove_dir_all(&watched.folder).unwrap();
+}
+
+/// Six digits are too short for the search by pieces, and a person types them: they are looked for whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_by_one_time_code_gives_no_code_away() {
+    let watched = Watched::with_face("otp", Face::Hightop, &["pkce-plain"]).await;
+    let written = reports("otp");
+    let run = ["run", "target.toml", "--suite", "pkce"];
+    let exit = watched.oauthspec("run", &arguments(&run, &written)).await;
+    assert_eq!(exit, Some(1), "no failure shows an exchange");
+    watched
+        .oauthspec("login", &["login", "test", "target.toml"])
+        .await;
+    let sent = watched.seen.lock().unwrap().0.concat();
+    let sent = String::from_utf8_lossy(&sent).into_owned();
+    let codes: BTreeSet<&str> = between(&sent, "otp=", &['&', ' ', '\r', '\n', 'G', 'P'])
+        .into_iter()
+        .filter(|code| code.len() == 6)
+        .collect();
+    assert!(!codes.is_empty(), "nobody typed a one-time code");
+    let secrets = codes
+        .iter()
+        .map(|code| ((*code).to_owned(), "one-time code"));
+    let secrets: BTreeMap<String, &'static str> = secrets.collect();
+    let found = leaks(&secrets, &watched.outputs());
+    assert!(found.is_empty(), "{}", found.join("\n"));
+
+    // So the search finds what is there.
+    let raw = [&run[..], &["--keep-secrets", "--report", "json=raw.json"]].concat();
+    watched.oauthspec("raw", &raw).await;
+    assert!(!leaks(&secrets, &watched.outputs()).is_empty());
     std::fs::remove_dir_all(&watched.folder).unwrap();
 }
 
