@@ -364,14 +364,11 @@ fn agrees(view: &View<'_>) -> Result<Finding, Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::stage::{Stage, of};
-    use crate::check::Found::{Fail, NotApplicable, Pass, Undecided, Warn};
+    use super::super::stage::{Stage, of, of_document};
+    use crate::check::Found::{self, Fail, NotApplicable, Pass, Undecided, Warn};
 
-    /// What a check finds in this document.
-    fn says(check: &str, document: &str) -> crate::check::Found {
-        let mut stage = Stage::new();
-        stage.discover("as", 200, document);
-        of(check, &stage)
+    fn says(check: &str, document: &str) -> Found {
+        of_document(check, "as", document)
     }
 
     #[test]

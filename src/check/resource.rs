@@ -364,13 +364,11 @@ fn body_differs_from_success(view: &View<'_>) -> Result<Finding, Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::stage::{Stage, of};
-    use crate::check::Found::{Fail, NotApplicable, Pass, Undecided, Warn};
+    use super::super::stage::{Stage, of, of_document};
+    use crate::check::Found::{self, Fail, NotApplicable, Pass, Undecided, Warn};
 
-    fn says(check: &str, document: &str) -> crate::check::Found {
-        let mut stage = Stage::new();
-        stage.discover("resource.a", 200, document);
-        of(check, &stage)
+    fn says(check: &str, document: &str) -> Found {
+        of_document(check, "resource.a", document)
     }
 
     #[test]

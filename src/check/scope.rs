@@ -184,14 +184,8 @@ fn made_up_scope(view: &View<'_>) -> Result<Finding, Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::stage::{Stage, of, quoted_jwt};
+    use super::super::stage::{granted, of, quoted_jwt};
     use crate::check::Found::{Fail, NotApplicable, Pass, Undecided, Warn};
-
-    fn granted(body: &str) -> Stage {
-        let mut stage = Stage::new();
-        stage.grant(body);
-        stage
-    }
 
     #[test]
     fn a_scope_other_than_asked_for_is_reported() {

@@ -36,6 +36,20 @@ pub fn of(name: &str, stage: &Stage) -> Found {
     }
 }
 
+/// What the named check finds in a metadata document: `at` is `as`, `openid` or `resource.NAME`.
+pub fn of_document(name: &str, at: &str, document: &str) -> Found {
+    let mut stage = Stage::new();
+    stage.discover(at, 200, document);
+    of(name, &stage)
+}
+
+/// A successful token answer, and nothing else.
+pub fn granted(body: &str) -> Stage {
+    let mut stage = Stage::new();
+    stage.grant(body);
+    stage
+}
+
 /// An unsigned JWT with these claims, as a JSON string.
 pub fn quoted_jwt(claims: &str) -> String {
     let header = jose::base64url(r#"{"alg":"ES256","typ":"at+jwt"}"#);

@@ -311,15 +311,9 @@ fn token_quality(view: &View<'_>) -> Result<Finding, Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::stage::{Stage, of};
+    use super::super::stage::{Stage, granted, of};
     use crate::check::Found::{Fail, NotApplicable, Pass, Undecided, Warn};
     use crate::flow::{Answer, How};
-
-    fn granted(body: &str) -> Stage {
-        let mut stage = Stage::new();
-        stage.grant(body);
-        stage
-    }
 
     fn refused(status: u16, body: &str) -> Stage {
         let mut stage = Stage::new();

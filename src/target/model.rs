@@ -373,6 +373,24 @@ pub struct Endpoints {
     pub device: Option<String>,
 }
 
+impl Endpoints {
+    /// Those that there are.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        [
+            &self.authorization,
+            &self.token,
+            &self.registration,
+            &self.revocation,
+            &self.introspection,
+            &self.jwks,
+            &self.par,
+            &self.device,
+        ]
+        .into_iter()
+        .filter_map(|url| url.as_deref())
+    }
+}
+
 impl Target {
     /// The client of this name.
     pub fn client(&self, name: &str) -> Option<&Client> {

@@ -84,7 +84,7 @@ impl Pieces<'_> {
         let departures = self.departures(root);
         let mut hosts = self.hosts(root);
         let probes = resources.iter().map(|resource| resource.url.clone());
-        for url in probes.chain(all(&endpoints).filter_map(|url| Url::parse(url).ok())) {
+        for url in probes.chain(endpoints.all().filter_map(|url| Url::parse(url).ok())) {
             let origin = url.origin().ascii_serialization();
             if base.is_some_and(|base| base.origin() != url.origin()) && !hosts.contains(&origin) {
                 hosts.push(origin);
@@ -510,21 +510,6 @@ fn acting(clients: Vec<(Span, Client)>, login: &Login) -> Vec<Client> {
         });
     }
     clients
-}
-
-fn all(endpoints: &Endpoints) -> impl Iterator<Item = &str> {
-    [
-        &endpoints.authorization,
-        &endpoints.token,
-        &endpoints.registration,
-        &endpoints.revocation,
-        &endpoints.introspection,
-        &endpoints.jwks,
-        &endpoints.par,
-        &endpoints.device,
-    ]
-    .into_iter()
-    .filter_map(|url| url.as_deref())
 }
 
 fn is_authorization_details(json: &serde_json::Value) -> Result<(), String> {

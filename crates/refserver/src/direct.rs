@@ -9,7 +9,7 @@ use crate::{
     issue::{self, Rights, access_answer},
     rar,
     rights::{read_scopes, resources_asked},
-    state::{Client, Grant, now},
+    state::{Client, Db, Grant, now},
 };
 
 /// A grant that needs no code.
@@ -68,16 +68,7 @@ pub(crate) fn by_client(
         .find_map(|name| app.user_named(params.get(name)?));
     let grant = direct_grant(app, client, params, user)?;
     let mut db = app.db();
-    let id = db.next_serial();
-    db.grants.insert(id, grant.clone());
-    let rights = Rights {
-        scopes: grant.scopes.clone(),
-        audience: grant.resources.clone(),
-        details: grant.details.clone(),
-        refreshed: false,
-        jkt: jkt.map(str::to_owned),
-    };
-    let mut body = access_answer(app, &mut db, id, &grant, client, rights);
+    let (id, mut body) = answer(app, &mut db, client, &grant, jkt);
     if app.broken(Fault::ClientCredentialsRefresh) {
         body.insert(
             "refresh_token".into(),
@@ -103,7 +94,17 @@ pub(crate) fn by_password(
         return Err(("invalid_grant", "no such user"));
     };
     let grant = direct_grant(app, client, params, Some(user))?;
-    let mut db = app.db();
+    Ok(answer(app, &mut app.db(), client, &grant, None).1)
+}
+
+/// Remembers the grant and gives its access token; the grant's number and the answer.
+fn answer(
+    app: &App,
+    db: &mut Db,
+    client: &Client,
+    grant: &Grant,
+    jkt: Option<&str>,
+) -> (u64, Map<String, Value>) {
     let id = db.next_serial();
     db.grants.insert(id, grant.clone());
     let rights = Rights {
@@ -111,7 +112,7 @@ pub(crate) fn by_password(
         audience: grant.resources.clone(),
         details: grant.details.clone(),
         refreshed: false,
-        jkt: None,
+        jkt: jkt.map(str::to_owned),
     };
-    Ok(access_answer(app, &mut db, id, &grant, client, rights))
+    (id, access_answer(app, db, id, grant, client, rights))
 }

@@ -318,6 +318,17 @@ pub(crate) struct Prefixes {
     pub secret: &'static str,
 }
 
+impl Prefixes {
+    /// Nothing tells what a value is.
+    const NONE: Prefixes = Prefixes {
+        code: "",
+        access: "",
+        refresh: "",
+        client: "",
+        secret: "",
+    };
+}
+
 /// In seconds.
 pub(crate) struct Lifetimes {
     /// Of a pushed request.
@@ -326,6 +337,17 @@ pub(crate) struct Lifetimes {
     pub access: u64,
     pub refresh: u64,
     pub interaction: u64,
+}
+
+impl Lifetimes {
+    /// As RFC 9700 would have them: short codes, short access tokens.
+    const USUAL: Lifetimes = Lifetimes {
+        pushed: 60,
+        code: 60,
+        access: 300,
+        refresh: 86_400,
+        interaction: 600,
+    };
 }
 
 /// A resource server. Its identifier is the server's origin followed by `path`.
@@ -386,6 +408,38 @@ const fn client(
     }
 }
 
+// The clients that the roles of `docs/suites.md` ask for; a face whose documentation says otherwise has its own.
+const A: ClientData = client("a", "none", "public", &["https://client-a.example/cb"]);
+const B: ClientData = client("b", "none", "public", &["https://client-b.example/cb"]);
+const CONFIDENTIAL: ClientData = client(
+    "confidential",
+    "client_secret_basic",
+    "confidential",
+    &["https://confidential.example/cb"],
+);
+const CONFIDENTIAL_B: ClientData = client(
+    "confidential-b",
+    "client_secret_post",
+    "confidential",
+    &["https://confidential-b.example/cb"],
+);
+const NATIVE: ClientData = client(
+    "native",
+    "none",
+    "native",
+    &["http://127.0.0.1/cb", "http://[::1]/cb"],
+);
+const MANY: ClientData = client(
+    "many",
+    "none",
+    "public",
+    &["https://many.example/one", "https://many.example/two"],
+);
+const BRIEF: ClientData = ClientData {
+    brief: true,
+    ..client("brief", "none", "public", &["https://brief.example/cb"])
+};
+
 /// A route that needs a scope and no authorization details.
 const fn route(
     name: &'static str,
@@ -405,3 +459,6 @@ const fn route(
 const fn field(name: &'static str, label: &'static str, kind: FieldKind) -> LoginField {
     LoginField { name, label, kind }
 }
+
+const EMAIL: LoginField = field("email", "E-mail", FieldKind::Email);
+const PASSWORD: LoginField = field("password", "Password", FieldKind::Password);

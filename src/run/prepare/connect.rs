@@ -12,19 +12,7 @@ fn contacted(target: &Target) -> Vec<String> {
     // The issuer that we are is not contacted.
     let mut urls: Vec<String> = Vec::new();
     urls.extend(target.mint.is_none().then(|| target.issuer.clone()));
-    let endpoints = &target.endpoints;
-    for endpoint in [
-        &endpoints.authorization,
-        &endpoints.token,
-        &endpoints.registration,
-        &endpoints.revocation,
-        &endpoints.introspection,
-        &endpoints.jwks,
-        &endpoints.par,
-        &endpoints.device,
-    ] {
-        urls.extend(endpoint.clone());
-    }
+    urls.extend(target.endpoints.all().map(str::to_owned));
     urls.extend(
         target
             .resources

@@ -2,8 +2,8 @@
 //! depart from the specifications so does the face, and `departures` says it.
 
 use super::{
-    ClientData, FaceData, FieldKind, Format, Lifetimes, LoginPage, Paths, Prefixes, ResourceData,
-    Rules, client, field, route,
+    ClientData, EMAIL, FaceData, Format, Lifetimes, LoginPage, PASSWORD, Paths, Prefixes,
+    ResourceData, Rules, client, route,
 };
 
 const DAY: u64 = 86_400;
@@ -53,25 +53,19 @@ pub(super) static FACE: FaceData = FaceData {
     details: &[],
     detail_examples: &[],
     prefixes: Prefixes {
-        code: "",
         access: "agnic_at_",
         refresh: "agnic_rt_",
         client: "app-",
-        secret: "",
+        ..Prefixes::NONE
     },
     lifetimes: Lifetimes {
-        code: 60,
         access: 30 * DAY,
         refresh: 90 * DAY,
-        interaction: 600,
-        pushed: 60,
+        ..Lifetimes::USUAL
     },
     login: &[LoginPage {
         title: "Sign in to AgnicPay",
-        fields: &[
-            field("email", "E-mail", FieldKind::Email),
-            field("password", "Password", FieldKind::Password),
-        ],
+        fields: &[EMAIL, PASSWORD],
         button: "Sign in",
     }],
     agents: &[],

@@ -44,19 +44,10 @@ pub(super) static FACE: FaceData = FaceData {
     details: &[],
     detail_examples: &[],
     prefixes: Prefixes {
-        code: "",
-        access: "",
-        refresh: "",
         client: "client-",
-        secret: "",
+        ..Prefixes::NONE
     },
-    lifetimes: Lifetimes {
-        pushed: 60,
-        code: 60,
-        access: 300,
-        refresh: 86_400,
-        interaction: 600,
-    },
+    lifetimes: Lifetimes::USUAL,
     login: &[],
     agents: &[],
     rules: Rules {

@@ -2,8 +2,8 @@
 //! no revocation, no refresh tokens, since none is documented.
 
 use super::{
-    AgentData, ClientData, FaceData, FieldKind, Format, Lifetimes, LoginPage, Paths, Prefixes,
-    ResourceData, Route, Rules, client, field, route,
+    AgentData, BRIEF, EMAIL, FaceData, Format, Lifetimes, LoginPage, MANY, PASSWORD, Paths,
+    Prefixes, ResourceData, Route, Rules, client, route,
 };
 
 pub(super) static FACE: FaceData = FaceData {
@@ -40,25 +40,18 @@ pub(super) static FACE: FaceData = FaceData {
     details: crate::rar::HASP_TYPES,
     detail_examples: &[("read", r#"[{"type":"hasp.data.read"}]"#)],
     prefixes: Prefixes {
-        code: "",
         access: "hasp_agent_",
-        refresh: "",
         client: "hasp_app_",
         secret: "hasp_cs_live_",
+        ..Prefixes::NONE
     },
     lifetimes: Lifetimes {
-        code: 60,
         access: 28_800,
-        refresh: 86_400,
-        interaction: 600,
-        pushed: 60,
+        ..Lifetimes::USUAL
     },
     login: &[LoginPage {
         title: "Log in to HASP",
-        fields: &[
-            field("email", "E-mail", FieldKind::Email),
-            field("password", "Password", FieldKind::Password),
-        ],
+        fields: &[EMAIL, PASSWORD],
         button: "Log in",
     }],
     agents: &[AgentData {
@@ -110,16 +103,8 @@ pub(super) static FACE: FaceData = FaceData {
             "confidential",
             &["https://confidential-b.example/callback"],
         ),
-        client(
-            "many",
-            "none",
-            "public",
-            &["https://many.example/one", "https://many.example/two"],
-        ),
-        ClientData {
-            brief: true,
-            ..client("brief", "none", "public", &["https://brief.example/cb"])
-        },
+        MANY,
+        BRIEF,
     ],
     introspection_client: None,
 };

@@ -1,8 +1,9 @@
 //! Hightop: `api.hightop.com` as its OAuth pages describe it. What they leave open is what a careful server would do.
 
 use super::{
-    AgentData, Allowance, ClientData, FaceData, FieldKind, Format, Lifetimes, LoginPage, Paths,
-    Prefixes, ResourceData, Rules, client, field, route,
+    A, AgentData, Allowance, B, BRIEF, CONFIDENTIAL, CONFIDENTIAL_B, ClientData, EMAIL, FaceData,
+    FieldKind, Format, Lifetimes, LoginPage, MANY, NATIVE, Paths, Prefixes, ResourceData, Rules,
+    field, route,
 };
 
 pub(super) static FACE: FaceData = face("hightop", false);
@@ -13,7 +14,7 @@ pub(super) static SCRIPT: FaceData = face("hightop-script", true);
 static PAGES: &[LoginPage] = &[
     LoginPage {
         title: "Connect to Hightop",
-        fields: &[field("email", "E-mail", FieldKind::Email)],
+        fields: &[EMAIL],
         button: "Continue",
     },
     LoginPage {
@@ -64,38 +65,7 @@ static RESOURCES: &[ResourceData] = &[
     },
 ];
 
-static CLIENTS: &[ClientData] = &[
-    client("a", "none", "public", &["https://client-a.example/cb"]),
-    client("b", "none", "public", &["https://client-b.example/cb"]),
-    client(
-        "confidential",
-        "client_secret_basic",
-        "confidential",
-        &["https://confidential.example/cb"],
-    ),
-    client(
-        "confidential-b",
-        "client_secret_post",
-        "confidential",
-        &["https://confidential-b.example/cb"],
-    ),
-    client(
-        "native",
-        "none",
-        "native",
-        &["http://127.0.0.1/cb", "http://[::1]/cb"],
-    ),
-    client(
-        "many",
-        "none",
-        "public",
-        &["https://many.example/one", "https://many.example/two"],
-    ),
-    ClientData {
-        brief: true,
-        ..client("brief", "none", "public", &["https://brief.example/cb"])
-    },
-];
+static CLIENTS: &[ClientData] = &[A, B, CONFIDENTIAL, CONFIDENTIAL_B, NATIVE, MANY, BRIEF];
 
 const fn face(name: &'static str, script: bool) -> FaceData {
     FaceData {
@@ -140,20 +110,8 @@ const fn face(name: &'static str, script: bool) -> FaceData {
         default_resource: None,
         details: &[],
         detail_examples: &[],
-        prefixes: Prefixes {
-            code: "",
-            access: "",
-            refresh: "",
-            client: "",
-            secret: "",
-        },
-        lifetimes: Lifetimes {
-            pushed: 60,
-            code: 60,
-            access: 300,
-            refresh: 86_400,
-            interaction: 600,
-        },
+        prefixes: Prefixes::NONE,
+        lifetimes: Lifetimes::USUAL,
         login: PAGES,
         agents: &[
             AgentData {

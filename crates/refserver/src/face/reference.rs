@@ -1,8 +1,9 @@
 //! The reference server's own face.
 
 use super::{
-    ClientData, DevicePaths, FaceData, FieldKind, Format, Lifetimes, LoginPage, Paths, Prefixes,
-    ResourceData, Route, Rules, client, field, route,
+    A, B, BRIEF, CONFIDENTIAL, CONFIDENTIAL_B, ClientData, DevicePaths, FaceData, FieldKind,
+    Format, Lifetimes, LoginPage, MANY, NATIVE, PASSWORD, Paths, Prefixes, ResourceData, Route,
+    Rules, client, field, route,
 };
 
 pub(super) static FACE: FaceData = face("reference", false);
@@ -57,10 +58,7 @@ static RESOURCES: &[ResourceData] = &[
 
 static LOGIN: &[LoginPage] = &[LoginPage {
     title: "Log in",
-    fields: &[
-        field("username", "User name", FieldKind::Name),
-        field("password", "Password", FieldKind::Password),
-    ],
+    fields: &[field("username", "User name", FieldKind::Name), PASSWORD],
     button: "Log in",
 }];
 
@@ -106,19 +104,10 @@ const fn face(name: &'static str, mcp_sessions: bool) -> FaceData {
             ),
         ],
         prefixes: Prefixes {
-            code: "",
-            access: "",
-            refresh: "",
             client: "client-",
-            secret: "",
+            ..Prefixes::NONE
         },
-        lifetimes: Lifetimes {
-            pushed: 60,
-            code: 60,
-            access: 300,
-            refresh: 86_400,
-            interaction: 600,
-        },
+        lifetimes: Lifetimes::USUAL,
         login: LOGIN,
         agents: &[],
         rules: Rules {
@@ -132,32 +121,12 @@ const fn face(name: &'static str, mcp_sessions: bool) -> FaceData {
 }
 
 const CLIENTS: &[ClientData] = &[
-    client("a", "none", "public", &["https://client-a.example/cb"]),
-    client("b", "none", "public", &["https://client-b.example/cb"]),
-    client(
-        "confidential",
-        "client_secret_basic",
-        "confidential",
-        &["https://confidential.example/cb"],
-    ),
-    client(
-        "confidential-b",
-        "client_secret_post",
-        "confidential",
-        &["https://confidential-b.example/cb"],
-    ),
-    client(
-        "native",
-        "none",
-        "native",
-        &["http://127.0.0.1/cb", "http://[::1]/cb"],
-    ),
-    client(
-        "many",
-        "none",
-        "public",
-        &["https://many.example/one", "https://many.example/two"],
-    ),
+    A,
+    B,
+    CONFIDENTIAL,
+    CONFIDENTIAL_B,
+    NATIVE,
+    MANY,
     ClientData {
         pkce_optional: true,
         ..client(
@@ -167,10 +136,7 @@ const CLIENTS: &[ClientData] = &[
             &["https://legacy.example/cb"],
         )
     },
-    ClientData {
-        brief: true,
-        ..client("brief", "none", "public", &["https://brief.example/cb"])
-    },
+    BRIEF,
     ClientData {
         special: true,
         ..client(
