@@ -170,7 +170,7 @@ async fn nothing_is_lost_wherever_a_run_is_stopped() {
     let took = calm.end.duration_ms.max(1);
 
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
-    let mut partial = 0;
+    let (mut partial, mut afterwards) = (0, 0);
     for _ in 0..RUNS / TOGETHER {
         let moments: Vec<(u64, Until)> = (0..TOGETHER)
             .map(|at| {
@@ -210,11 +210,21 @@ async fn nothing_is_lost_wherever_a_run_is_stopped() {
             .zip(futures_util::future::join_all(runs).await)
         {
             match decided {
-                Ok(decided) => partial += u32::from(0 < decided && decided < verdicts.len()),
+                Ok(decided) => {
+                    partial += u32::from(0 < decided && decided < verdicts.len());
+                    if let (_, Until::Case(heard)) = moment {
+                        afterwards += decided.saturating_sub(*heard);
+                    }
+                }
                 Err(why) => panic!("(jobs, stop) {moment:?}: {why}"),
             }
         }
     }
     // Else nothing was stopped in the middle, and the test looks at nothing.
     assert!(partial >= 2, "only {partial} runs ended half-way");
+    // A batch is decided as a whole: who stops at one of its cases still hears of the others.
+    assert!(
+        afterwards > 0,
+        "what was decided when the stop came is lost"
+    );
 }
