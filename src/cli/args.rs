@@ -80,8 +80,8 @@ Example:
 
     /// Fuzz a live server: sequences of operations with deviations, judged by a model and oracles
     #[command(after_help = "\
-Findings go to DIR/findings, each a suite file that `replay` and `run` execute; DIR/state.json lets the
-next run go on where this one ended. Exit codes: 0 no finding, 1 findings, 2 usage or configuration,
+Findings go to DIR/findings, each a suite file that `replay` and `run` execute; DIR/state.json lets the \
+next run go on where this one ended. Exit codes: 0 no finding, 1 findings, 2 usage or configuration, \
 3 target unreachable, 4 nothing was tried.
 
 Examples:
@@ -92,7 +92,7 @@ Examples:
 
     /// Run one suite file against a target: a finding of the fuzzer, or any case
     #[command(after_help = "\
-Exit code 1 as long as the finding is there, 0 when the server is mended, 4 when nothing could be
+Exit code 1 as long as the finding is there, 0 when the server is mended, 4 when nothing could be \
 decided.
 
 Example:
@@ -113,7 +113,7 @@ Examples:
 
     /// Test the harness itself: every fault of the reference server against every case
     #[command(after_help = "\
-A fault that no case notices, a case that no fault turns red and that gives no reason, and a pass on a
+A fault that no case notices, a case that no fault turns red and that gives no reason, and a pass on a \
 host that is no OAuth server are failures (exit code 1).
 
 Examples:

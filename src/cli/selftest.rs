@@ -1,7 +1,6 @@
 //! `oauthspec selftest`: can the harness be believed?
 
 use std::fmt::Write as _;
-use std::io::IsTerminal as _;
 
 use refserver::Fault;
 
@@ -30,15 +29,13 @@ pub(super) async fn selftest(arguments: &SelftestArgs) -> Result<Exit, Failure> 
     let (faults, elsewhere): (Vec<Fault>, Vec<Fault>) = asked.into_iter().partition(|fault| {
         arguments.suites.is_empty() || cases().any(|case| concerns(*fault, case))
     });
-    let talk = !arguments.json || std::io::stderr().is_terminal();
     let say = |progress: Progress| match progress {
-        Progress::Stage(stage) if talk => print::note(&format!("selftest: {stage}")),
-        Progress::Fault(fault, red) if talk => match red.as_slice() {
+        Progress::Stage(stage) => print::note(&format!("selftest: {stage}")),
+        Progress::Fault(fault, red) => match red.as_slice() {
             [] => print::note(&format!("{fault}: nothing went red")),
             [one] => print::note(&format!("{fault}: {one}")),
             [first, rest @ ..] => print::note(&format!("{fault}: {first} and {} more", rest.len())),
         },
-        _ => {}
     };
     let against = if arguments.quick {
         Against::ItsCases
