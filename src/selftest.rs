@@ -200,6 +200,10 @@ pub async fn run(
             every &= (face.faults().iter())
                 .filter(|fault| cases.iter().any(|case| concerns(**fault, case)))
                 .all(|fault| own.contains(fault));
+            // Who chose faults of one face has no question about the others.
+            if own.is_empty() && !faults.is_empty() {
+                continue;
+            }
             let part = Part {
                 face: *face,
                 suites,
