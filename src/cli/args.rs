@@ -64,6 +64,7 @@ person). In a terminal it asks for what no flag says. What stays open is a comme
 Examples:
   oauthspec init https://as.example --out target.toml
   oauthspec init https://api.example/me --user username=MY_NAME --user password=MY_PASSWORD
+  oauthspec init https://mcp.example/mcp --out target.toml
   oauthspec init https://as.example --client-id my-app --redirect-uri https://my.app/cb --i-am-authorized")]
     Init(Box<InitArgs>),
 
@@ -128,7 +129,8 @@ Prints a target file that describes the running server: clients, users, resource
 
 Examples:
   oauthspec serve
-  oauthspec serve --port 9000 --fault pkce-plain")]
+  oauthspec serve --port 9000 --fault pkce-plain
+  oauthspec serve tenant --ca-out ca.pem               an issuer on https; `init` and `scan` take --ca ca.pem")]
     Serve(ServeArgs),
 
     /// Compare two JSON reports: what broke, what was mended, which policy changed
@@ -370,6 +372,9 @@ pub struct SelftestArgs {
 pub struct ScanArgs {
     /// The issuer (https://…)
     pub issuer: String,
+    /// Certificates that this machine does not trust by itself (PEM), such as a staging CA's
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
     /// At most this many requests a second
     #[arg(long, value_name = "N/s", default_value = "4/s", value_parser = parse::rate)]
     pub rate: f64,
@@ -404,7 +409,7 @@ pub struct InitArgs {
     /// The environment variable that holds its secret
     #[arg(long, value_name = "VARIABLE", requires = "client_id")]
     pub secret_env: Option<String>,
-    /// How it sends it: client_secret_basic or client_secret_post
+    /// How it sends it: client_secret_basic or client_secret_post; by default what the server announces
     #[arg(long, value_name = "METHOD", requires = "secret_env")]
     pub auth: Option<String>,
     /// Its redirect URI
@@ -413,6 +418,9 @@ pub struct InitArgs {
     /// A harmless request to an API that needs a token: `GET https://api.example/me`
     #[arg(long, value_name = "REQUEST", value_parser = parse::probe)]
     pub probe: Option<String>,
+    /// An MCP server behind it; an URL that ends in /mcp is recognised by itself
+    #[arg(long, value_name = "URL", value_parser = parse::url, conflicts_with = "mint")]
+    pub mcp: Option<String>,
     /// The resource indicator of that API (RFC 8707)
     #[arg(long, value_name = "ID")]
     pub resource: Option<String>,
@@ -434,6 +442,9 @@ pub struct InitArgs {
     /// A field of the login page and the environment variable that holds what to type; may be repeated
     #[arg(long = "user", value_name = "FIELD=VARIABLE", value_parser = parse::pair)]
     pub user: Vec<(String, String)>,
+    /// Certificates that this machine does not trust by itself (PEM), such as a staging CA's; they go into the target file
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
     /// Walk the login in a real browser
     #[arg(long)]
     pub browser: bool,
@@ -521,4 +532,7 @@ pub struct ServeArgs {
     /// With the face `alone`: the issuer on loopback that its resource servers trust
     #[arg(long, value_name = "ISSUER")]
     pub trust: Option<String>,
+    /// With the face `tenant`: write the certificate here that whoever meets the server has to trust (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub ca_out: Option<PathBuf>,
 }

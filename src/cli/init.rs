@@ -3,7 +3,7 @@
 use std::io::{self, BufRead as _, IsTerminal as _};
 
 use crate::doctor::explore::explore;
-use crate::doctor::survey::{Survey, of_resource, survey};
+use crate::doctor::survey::{Survey, Told, of_resource, survey};
 use crate::exit::Exit;
 use crate::report::output::write_atomically;
 use crate::report::text;
@@ -13,7 +13,7 @@ use crate::target::init::{Draft, NewClient, NewMint, NewResource};
 use crate::transport::AllowList;
 
 use super::args::InitArgs;
-use super::{Failure, print};
+use super::{Failure, print, target};
 
 pub(super) async fn init(arguments: &InitArgs) -> Result<Exit, Failure> {
     from_issuer(&arguments.issuer).map_err(|problem| Failure::usage(problem.to_string()))?;
@@ -35,15 +35,24 @@ pub(super) async fn init(arguments: &InitArgs) -> Result<Exit, Failure> {
         )));
     }
     let probe = arguments.probe.as_deref();
+    let ca = match &arguments.ca {
+        Some(path) => target::certificates(path)?,
+        None => String::new(),
+    };
+    let told = Told {
+        probe,
+        mcp: arguments.mcp.as_deref(),
+        network: target::network(&ca),
+    };
     let survey = match &arguments.mint {
-        Some(_) => of_resource(&arguments.issuer, probe.unwrap_or_default()).await,
-        None => survey(&arguments.issuer, probe).await,
+        Some(_) => of_resource(&arguments.issuer, probe.unwrap_or_default(), &told.network).await,
+        None => survey(&arguments.issuer, &told).await,
     }
     .map_err(Failure::unreachable)?;
     for note in &survey.notes {
         say(note);
     }
-    let mut draft = draft(arguments, survey);
+    let mut draft = draft(arguments, survey, ca);
     if arguments.mint.is_none() && io::stdin().is_terminal() && io::stderr().is_terminal() {
         ask(&mut draft)?;
     }
@@ -88,11 +97,12 @@ fn say(note: &str) {
 }
 
 /// What the flags and the documents say together.
-fn draft(arguments: &InitArgs, survey: Survey) -> Draft {
+fn draft(arguments: &InitArgs, survey: Survey, ca: String) -> Draft {
     let given = |value: &Option<String>| value.clone().unwrap_or_default();
     let auth = match (&arguments.auth, &arguments.secret_env) {
         (Some(auth), _) => auth.clone(),
-        (None, Some(_)) => "client_secret_basic".to_owned(),
+        // What announces no way to send a secret is asked by the usual one; doctor says what comes of it.
+        (None, Some(_)) => (survey.found.by_secret().unwrap_or("client_secret_basic")).to_owned(),
         (None, None) => "none".to_owned(),
     };
     let redirect_uri = arguments.redirect_uri.clone();
@@ -105,14 +115,16 @@ fn draft(arguments: &InitArgs, survey: Survey) -> Draft {
         refused: None,
     }];
     if survey.found.registration {
-        for (name, auth, uri) in [
-            ("b", "none", "https://app-b.example/cb"),
+        let ways = [
+            ("b", Some("none"), "https://app-b.example/cb"),
             (
                 "confidential",
-                "client_secret_basic",
+                survey.found.by_registration(),
                 "https://app-c.example/cb",
             ),
-        ] {
+        ];
+        for (name, auth, uri) in ways {
+            let Some(auth) = auth else { continue };
             clients.push(NewClient {
                 name: name.to_owned(),
                 auth: auth.to_owned(),
@@ -121,16 +133,8 @@ fn draft(arguments: &InitArgs, survey: Survey) -> Draft {
             });
         }
     }
-    let mut resource = survey.resource;
-    if resource.is_none()
-        && let Some(probe) = &arguments.probe
-    {
-        resource = Some(NewResource {
-            probe: probe.clone(),
-            ..NewResource::default()
-        });
-    }
-    if let Some(resource) = &mut resource {
+    let mut resources = survey.resources;
+    if let Some(resource) = resources.first_mut() {
         if let Some(id) = &arguments.resource {
             id.clone_into(&mut resource.id);
         }
@@ -138,7 +142,7 @@ fn draft(arguments: &InitArgs, survey: Survey) -> Draft {
             scope.clone_into(&mut resource.scope);
         }
     }
-    let scope = match (&arguments.scope, &resource) {
+    let scope = match (&arguments.scope, resources.first()) {
         (Some(scope), _) => scope.clone(),
         (None, Some(resource)) => resource.scope.clone(),
         (None, None) => String::new(),
@@ -147,7 +151,7 @@ fn draft(arguments: &InitArgs, survey: Survey) -> Draft {
         issuer: survey.issuer,
         found: survey.found,
         clients,
-        resource,
+        resources,
         fields: arguments.user.clone(),
         driver: if arguments.browser { "browser" } else { "form" },
         scope,
@@ -158,6 +162,7 @@ fn draft(arguments: &InitArgs, survey: Survey) -> Draft {
             "" => NewMint::Served,
             variable => NewMint::Key(variable.to_owned()),
         }),
+        ca,
         ..Draft::default()
     }
 }
@@ -187,15 +192,15 @@ fn ask(draft: &mut Draft) -> io::Result<()> {
             }
         }
     }
-    if draft.resource.is_none() {
+    if draft.resources.is_empty() {
         let probe =
             answer("a harmless request that needs a token, like GET https://api.example/me")?;
         if !probe.is_empty() {
-            draft.resource = Some(NewResource {
+            draft.resources.push(NewResource {
                 probe,
                 id: answer("the resource indicator of that API, if there is one")?,
                 scope: answer("the scope it needs")?,
-                refused: None,
+                ..NewResource::default()
             });
         }
     }

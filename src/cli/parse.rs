@@ -95,6 +95,14 @@ pub(super) fn probe(text: &str) -> Result<String, String> {
     }
 }
 
+/// An absolute http(s) URL.
+pub(super) fn url(text: &str) -> Result<String, String> {
+    match url::Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(text.to_owned()),
+        _ => Err("write a URL: https://mcp.example/mcp".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,8 +10,11 @@ use super::run::{Asked, perform};
 use super::{Failure, print, suites, target};
 
 pub(super) async fn scan(arguments: &ScanArgs) -> Result<Exit, Failure> {
-    let target =
+    let mut target =
         from_issuer(&arguments.issuer).map_err(|problem| Failure::usage(problem.to_string()))?;
+    if let Some(path) = &arguments.ca {
+        target.network.ca = target::certificates(path)?.into_bytes();
+    }
     let all = suites::load(&[])?;
     let later = with_a_login(&all, &arguments.issuer);
     let suites = visiting(all);

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use toml::Value;
 
 use crate::exit::Exit;
+use crate::report::output::write_atomically;
 use crate::target::model::{ClientKind, Driver, Target};
 use crate::target::reference::Reference;
 
@@ -28,6 +29,11 @@ pub(super) async fn serve(arguments: &ServeArgs) -> Result<Exit, Failure> {
             false => "only the face `alone` trusts an issuer: leave --trust out".to_owned(),
         }));
     }
+    if arguments.ca_out.is_some() && face != refserver::Face::Tenant {
+        return Err(Failure::usage(
+            "only the face `tenant` has a certificate to trust: leave --ca-out out",
+        ));
+    }
     let trust = arguments.trust.clone();
     let reference = Reference::trusting(face, faults, arguments.port, trust)
         .await
@@ -37,6 +43,11 @@ pub(super) async fn serve(arguments: &ServeArgs) -> Result<Exit, Failure> {
                 arguments.port
             ))
         })?;
+    if let Some(path) = &arguments.ca_out {
+        write_atomically(path, &reference.target.network.ca).map_err(|error| {
+            Failure::usage(format!("{} cannot be written: {error}", path.display()))
+        })?;
+    }
     print::text(&describe(&reference.target, &arguments.faults))?;
     let place = match reference.target.resources.first() {
         Some(resource) if alone => resource.url.origin().ascii_serialization(),

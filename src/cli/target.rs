@@ -10,6 +10,7 @@ use crate::target::gaps::{Gap, STAND_IN, sketch};
 use crate::target::model::Target;
 use crate::target::reference::Reference;
 use crate::target::{from_issuer, load};
+use crate::transport::Network;
 
 use super::{Failure, print};
 
@@ -110,6 +111,49 @@ pub(super) fn wanting(name: &str, authorized: bool) -> Result<Option<Wanting>, F
     }))
 }
 
+/// The longest file of certificates: a CA's own, not everybody's.
+const MAX_CA: u64 = 256 * 1024;
+
+/// The certificates of a PEM file, and nothing else of it: a private key beside them stays where it is.
+pub(super) fn certificates(path: &Path) -> Result<String, Failure> {
+    use std::io::Read as _;
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    const END: &str = "-----END CERTIFICATE-----";
+    let shown = path.display();
+    let mut text = String::new();
+    let read =
+        std::fs::File::open(path).and_then(|file| file.take(MAX_CA).read_to_string(&mut text));
+    if let Err(why) = read {
+        return Err(Failure::usage(format!(
+            "{shown} (--ca) cannot be read: {why}"
+        )));
+    }
+    let blocks = text.split(BEGIN).skip(1);
+    let blocks = blocks.filter_map(|rest| Some(rest.split_once(END)?.0.trim()));
+    let fits = |block: &&str| {
+        let base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=\r\n".contains(&byte);
+        !block.is_empty() && block.bytes().all(base64)
+    };
+    let all: String = (blocks.filter(fits))
+        .map(|block| format!("{BEGIN}\n{block}\n{END}\n"))
+        .collect();
+    if all.is_empty() {
+        return Err(Failure::usage(format!(
+            "{shown} holds no certificate: --ca wants PEM, which has the line {BEGIN}"
+        )));
+    }
+    Ok(all)
+}
+
+/// The network with these further root certificates, and otherwise as the environment says.
+pub(super) fn network(ca: &str) -> Network {
+    let network = Network {
+        ca: ca.as_bytes().to_vec(),
+        ..Network::default()
+    };
+    network.with_environment(&|name| std::env::var(name).ok())
+}
+
 /// The face of this name.
 pub(super) fn face(name: &str) -> Result<Face, Failure> {
     Face::parse(name).ok_or_else(|| {
@@ -184,6 +228,25 @@ mod tests {
                 .contains("--fault is for the reference server")
         );
         assert!(refused("missing.toml", &[]).await.contains("missing.toml"));
+    }
+
+    #[test]
+    fn of_a_pem_file_only_the_certificates_are_taken() {
+        let block = |label: &str, body: &str| {
+            format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
+        };
+        let path = std::env::temp_dir().join(format!("oauthspec-ca-{}.pem", std::process::id()));
+        let both = block("CERTIFICATE", "MIIB\nAA==") + &block("CERTIFICATE", "'''\nissuer = 1");
+        let text = format!("words\n{}{both}", block("PRIVATE KEY", "MC4C"));
+        std::fs::write(&path, text).unwrap();
+        let Ok(taken) = certificates(&path) else {
+            panic!("refused");
+        };
+        assert_eq!(taken, block("CERTIFICATE", "MIIB\nAA=="));
+        std::fs::write(&path, block("PRIVATE KEY", "MC4C")).unwrap();
+        assert!(certificates(&path).is_err());
+        std::fs::remove_file(&path).unwrap();
+        assert!(certificates(&path).is_err());
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! Finds out how one logs in at a server: follows an authorization request, and on every page that no
 //! step fits makes one, as a person would: fill in what is asked, press what goes on.
 
-use crate::doctor::page;
+use crate::doctor::{device, mcp, page};
 use crate::flow::{Answer, Scene, World};
 use crate::login::html::{Button, Field, Form, Page};
 use crate::login::{self, End, Walk, Will};
@@ -52,7 +52,8 @@ pub async fn explore(
         walk(draft, &mut world, env, &mut notes).await;
         if draft.walked {
             try_token(draft, &mut world, &mut notes).await;
-            try_probe(draft, &world, &mut notes).await;
+            try_probes(draft, &mut world, &mut notes).await;
+            device::learn_page(draft, &mut world, &mut notes).await;
         }
     }
     let every = draft
@@ -262,29 +263,44 @@ async fn try_token(draft: &mut Draft, world: &mut World, notes: &mut Vec<String>
     notes.push(format!("the code could not be exchanged: {refused}"));
 }
 
-/// Whether the probe works with a token of this login; one that does not becomes a comment.
-async fn try_probe(draft: &mut Draft, world: &World, notes: &mut Vec<String>) {
-    if world.target.resources.is_empty() {
-        return;
+/// Whether the probes work with a token of this login; one that does not becomes a comment.
+async fn try_probes(draft: &mut Draft, world: &mut World, notes: &mut Vec<String>) {
+    for resource in &mut draft.resources {
+        let tried = match &resource.mcp {
+            None => try_probe(world, resource.name()).await,
+            Some(_) => mcp::learn(world).await.map(|learnt| {
+                let probe = match &learnt.tool {
+                    Some(tool) => format!("calls `{tool}`, which says that it only reads"),
+                    None => "lists its tools".to_owned(),
+                };
+                let revision = learnt.revision().to_owned();
+                resource.mcp = Some(learnt);
+                format!("the MCP server speaks revision {revision}; the probe {probe}")
+            }),
+        };
+        match tried {
+            Ok(note) => notes.push(note),
+            Err(why) => {
+                notes.push(format!("the probe does not work with a token: {why}"));
+                resource.refused = Some(why);
+            }
+        }
     }
+}
+
+async fn try_probe(world: &World, name: &str) -> Result<String, String> {
     let mut scene = Scene::new(world);
     let change = Change::default();
     for (number, verb) in [(1, Verb::Grant), (2, Verb::Call)] {
-        let outcome = scene
-            .perform(&Step::new(verb), &change, User::Approve, number)
-            .await;
-        if outcome.answer == Answer::Success {
-            continue;
+        let mut step = Step::new(verb);
+        step.at = Some(name.to_owned());
+        let outcome = scene.perform(&step, &change, User::Approve, number).await;
+        if outcome.answer != Answer::Success {
+            let words = outcome.answer.words();
+            return Err(scene.secrets.redact(&format!("{} {words}", verb.word())));
         }
-        let words = outcome.answer.words();
-        let why = scene.secrets.redact(&format!("{} {words}", verb.word()));
-        notes.push(format!("the probe does not work with a token: {why}"));
-        if let Some(resource) = &mut draft.resource {
-            resource.refused = Some(why);
-        }
-        return;
     }
-    notes.push("the probe works with a token".to_owned());
+    Ok("the probe works with a token".to_owned())
 }
 
 /// Words on buttons that go on, and on those that do not, the likeliest first.
@@ -311,7 +327,10 @@ const OFF: [&str; 9] = [
 ];
 
 /// The step for a page, and the user's fields it needs with their environment variables.
-fn learn(page: &Page, wanted: &[(String, String)]) -> Option<(LoginStep, Vec<(String, String)>)> {
+pub(super) fn learn(
+    page: &Page,
+    wanted: &[(String, String)],
+) -> Option<(LoginStep, Vec<(String, String)>)> {
     let visible = |form: &Form| form.fields.iter().filter(|field| asks(field)).count();
     let form = page
         .forms

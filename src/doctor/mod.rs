@@ -6,7 +6,9 @@
 //! failure of the server, so whatever is the server's own doing is said to be that.
 
 mod client;
+mod device;
 pub mod explore;
+mod mcp;
 mod page;
 mod person;
 mod reach;

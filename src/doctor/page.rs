@@ -1,7 +1,7 @@
 //! Where an authorization request leads before anybody does anything, and what a refusal there means.
 
 use crate::doctor::Report;
-use crate::flow::{Scene, World, authorize};
+use crate::flow::{Answer, Scene, World, authorize};
 use crate::login::{self, End, Visit, Walk, Will, walk};
 use crate::target::model::Client;
 use crate::transport::Request;
@@ -9,10 +9,10 @@ use crate::transport::Request;
 /// Sends a correct authorization request. Who wants nothing ([`Will::Nothing`]) gets to the first page; anybody else, as the target's first user, as
 /// far as the login steps lead.
 pub(super) async fn open(world: &World, client: &Client, uri: &str, will: Will) -> (End, Walk) {
-    let scene = Scene::new(world);
-    let request: Request = match authorize::correct(&scene, client, uri) {
+    let mut scene = Scene::new(world);
+    let request: Request = match authorize::correct(&mut scene, client, uri).await {
         Ok(request) => request,
-        Err(why) => return (End::Stuck(why), Walk::default()),
+        Err(answer) => return unpushed(scene, &answer),
     };
     let browser = login::Browser::new();
     let arrived = |url: &str| url.starts_with(uri);
@@ -28,6 +28,27 @@ pub(super) async fn open(world: &World, client: &Client, uri: &str, will: Will) 
         Will::Nothing => walk::look(&visit, request).await,
         _ => login::follow(&visit, request).await,
     }
+}
+
+/// A request that cannot be made, or that the server did not let us push: its answer stands in place of a page.
+fn unpushed(scene: Scene<'_>, answer: &Answer) -> (End, Walk) {
+    let about = format!("the pushed authorization request {}", answer.words());
+    let end = match answer {
+        Answer::Refused { status, .. } => End::Page {
+            status: *status,
+            about,
+        },
+        Answer::ServerError(status) => End::ServerError(*status),
+        Answer::Throttled(why) => End::Throttled(why.clone()),
+        Answer::NoAnswer(why) => End::NoAnswer(why.clone()),
+        other => End::Stuck(other.words()),
+    };
+    let log = scene.log.into_iter().map(|logged| logged.recorded);
+    let walk = Walk {
+        log: log.collect(),
+        ..Walk::default()
+    };
+    (end, walk)
 }
 
 /// The text of the last page.
@@ -164,7 +185,7 @@ fn explain(report: &mut Report, world: &World, client: &Client, error: &str, des
         _ if about("request_uri") || about("pushed") => (
             "par-required",
             format!("the server wants pushed authorization requests only ({said})"),
-            "there is no setting for it yet: plain authorization requests must be allowed".to_owned(),
+            "its metadata must say so: require_pushed_authorization_requests, and where the endpoint is (RFC 9126 §5)".to_owned(),
         ),
         _ => (
             "authorization-request",

@@ -71,7 +71,6 @@ fn granted(report: &mut Report, world: &World, outcome: &Outcome) {
     let needed = world
         .target
         .resource("a")
-        .or(world.target.resources.first())
         .and_then(|resource| resource.scope.as_deref())
         .unwrap_or_default();
     let what = format!(

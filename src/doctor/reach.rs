@@ -129,18 +129,11 @@ async fn silent(report: &mut Report, world: &World, options: &Options, why: &str
             format!("the server wants a client certificate ({why})"),
             "give certificate and key under [network]".to_owned(),
         )
-    } else if has(&[
-        "unknownissuer",
-        "unknown issuer",
-        "unknownca",
-        "selfsigned",
-        "caused by other",
-        "invalidcertificate(other",
-    ]) {
+    } else if untrusted(why) {
         (
             "tls-untrusted",
             format!("the certificate of {host} is signed by nobody this machine trusts ({why})"),
-            "give the staging CA's certificate as ca = \"ca.pem\" under [network]".to_owned(),
+            "give the staging CA's certificate as ca = \"ca.pem\" under [network]; `oauthspec init` and `scan` take it as --ca ca.pem".to_owned(),
         )
     } else if has(&["notvalidforname", "not valid for name"]) {
         (
@@ -193,6 +186,20 @@ async fn silent(report: &mut Report, world: &World, options: &Options, why: &str
         )
     };
     report.problem(name, what, fix);
+}
+
+/// Whether a transport's reason says that nobody here trusts the server's certificate.
+pub(super) fn untrusted(why: &str) -> bool {
+    let lower = why.to_ascii_lowercase();
+    let words = [
+        "unknownissuer",
+        "unknown issuer",
+        "unknownca",
+        "selfsigned",
+        "caused by other",
+        "invalidcertificate(other",
+    ];
+    words.iter().any(|word| lower.contains(word))
 }
 
 fn proxy(report: &mut Report, world: &World, why: &str) {

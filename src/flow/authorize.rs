@@ -8,7 +8,7 @@ use super::scene::Act;
 use super::{Answer, How, Outcome, Scene, push, signed};
 use crate::login::Browser;
 use crate::login::{End, Visit, Walk, Will, follow, from_another_site};
-use crate::suite::model::{Expect, User, Verb};
+use crate::suite::model::{Change, Expect, Step, User, Verb};
 use crate::target::model::{Client, Driver, Login, Resource};
 use crate::transport::Request;
 
@@ -49,22 +49,41 @@ pub(super) fn request(
     Ok(draft)
 }
 
-/// The correct authorization request of a client, with this redirect URI.
+/// The correct authorization request of a client, with this redirect URI; it is pushed first where the server wants that (RFC 9126 §5).
 ///
 /// # Errors
-/// What is missing for one.
-pub(crate) fn correct(
-    scene: &Scene<'_>,
+/// What is missing for one, or what the pushed request was answered with; the scene has that exchange.
+pub(crate) async fn correct(
+    scene: &mut Scene<'_>,
     client: &Client,
     redirect_uri: &str,
-) -> Result<Request, String> {
+) -> Result<Request, Answer> {
     let target = &scene.world.target;
-    let resource = target.resource("a").or(target.resources.first());
+    let resource = target.resource("a");
     let challenge = jose::s256(&scene.world.verifier());
-    let mut draft = request(scene, client, resource, &challenge, &jose::random_token(16))
-        .map_err(|answer| answer.words())?;
+    let mut draft = request(scene, client, resource, &challenge, &jose::random_token(16))?;
     draft.set("redirect_uri", vec![Param::Text(redirect_uri.to_owned())]);
+    if scene.world.pushes() {
+        let act = Act {
+            step: &Step::new(Verb::Push),
+            change: &Change::default(),
+            user: User::Approve,
+            label: "1 push".to_owned(),
+        };
+        let pushed = push::send(scene, &act, client, &draft, None).await?;
+        if pushed.answer != Answer::Success {
+            return Err(pushed.answer);
+        }
+        by_reference(&mut draft, &pushed);
+    }
     Ok(draft.finish())
+}
+
+/// What is left of a request that was pushed (RFC 9126 §4).
+fn by_reference(draft: &mut Draft, pushed: &Outcome) {
+    draft.params.retain(|(name, _)| name == "client_id");
+    let uri = pushed.field("request_uri").map(str::to_owned);
+    draft.push_some("request_uri", uri);
 }
 
 /// The scope asked for: the target's default, and what the resource's probe needs.
@@ -125,11 +144,7 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
             outcome.verb = Verb::Authorize;
             return Ok(outcome);
         }
-        draft.params.retain(|(name, _)| name == "client_id");
-        draft.push_some(
-            "request_uri",
-            outcome.field("request_uri").map(str::to_owned),
-        );
+        by_reference(&mut draft, &outcome);
         // For the checks it is a step like any other.
         scene.outcomes.push(outcome.clone());
         pushed = Some(outcome);

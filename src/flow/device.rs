@@ -12,7 +12,8 @@ use crate::login::{Browser, End, Visit, Walk, Will, follow};
 use crate::suite::model::{Step, User, Verb};
 use crate::target::model::{Client, Driver, User as Person};
 
-const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+/// RFC 8628 §3.4.
+pub(crate) const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// The interval of a server that names none (RFC 8628 §3.2), and what `slow_down` adds (§3.5).
 const DEFAULT_INTERVAL: u64 = 5;
 /// The longest interval a run waits for.

@@ -16,6 +16,17 @@ pub(crate) fn has_sessions(revision: &str) -> bool {
     revision < "2026"
 }
 
+/// Whether a call of this resource names a tool in its headers too: after the sessions, and only where the message calls one.
+pub(crate) fn names_tool_in_header(resource: &Resource) -> bool {
+    let stateless = resource
+        .mcp
+        .as_deref()
+        .is_some_and(|own| !has_sessions(own));
+    let body = resource.body.as_ref().map(|(body, _)| body.as_str());
+    let message: Value = serde_json::from_str(body.unwrap_or_default()).unwrap_or_default();
+    stateless && message.get("method").and_then(Value::as_str) == Some("tools/call")
+}
+
 /// Whether a step says itself which session its request names.
 pub(super) fn names_session(step: &Step, with: &[(String, crate::suite::model::Value)]) -> bool {
     let mut named = step.given.iter().chain(with);
@@ -36,17 +47,7 @@ pub(super) async fn open(
     revision: &str,
     token: Option<&str>,
 ) -> Result<Option<String>, Box<Recorded>> {
-    let hello = json!({
-        "jsonrpc": "2.0",
-        "id": 0,
-        "method": "initialize",
-        "params": {
-            "protocolVersion": revision,
-            "capabilities": {},
-            "clientInfo": {"name": "oauthspec", "version": env!("CARGO_PKG_VERSION")},
-        },
-    });
-    let asked = message(resource, token, &hello);
+    let asked = message(resource.url.as_str(), token, &initialize(revision));
     let recorded = scene.send(asked, label, "rs").await;
     let session = match &recorded.reply {
         Ok(reply) if reply.is_success() => reply.header("mcp-session-id"),
@@ -56,21 +57,34 @@ pub(super) async fn open(
         return Ok(None);
     };
     let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
-    let mut told = message(resource, token, &ready);
+    let mut told = message(resource.url.as_str(), token, &ready);
     told.set("MCP-Protocol-Version", revision);
     told.set(SESSION, &session);
     scene.send(told, label, "rs").await;
     Ok(Some(session))
 }
 
-fn message(resource: &Resource, token: Option<&str>, body: &Value) -> Request {
-    let mut request = Request {
-        method: "POST".into(),
-        url: resource.url.to_string(),
-        headers: Vec::new(),
-        body: body.to_string().into_bytes(),
-    };
-    request.set("Content-Type", "application/json");
+/// What a client says before anything else, without a token: one that guards itself answers 401, whatever it speaks.
+pub(crate) fn hello(url: &str) -> Request {
+    message(url, None, &initialize("2025-11-25"))
+}
+
+fn initialize(revision: &str) -> Value {
+    json!({
+        "jsonrpc": "2.0",
+        "id": 0,
+        "method": "initialize",
+        "params": {
+            "protocolVersion": revision,
+            "capabilities": {},
+            "clientInfo": {"name": "oauthspec", "version": env!("CARGO_PKG_VERSION")},
+        },
+    })
+}
+
+fn message(url: &str, token: Option<&str>, body: &Value) -> Request {
+    let body = body.to_string().into_bytes();
+    let mut request = Request::post(url, "application/json", body);
     request.set("Accept", "application/json, text/event-stream");
     if let Some(token) = token {
         request.set("Authorization", format!("Bearer {token}"));

@@ -9,7 +9,7 @@ pub mod audience;
 pub(crate) mod authorize;
 pub(crate) mod call;
 pub mod confirm;
-mod device;
+pub(crate) mod device;
 pub mod discover;
 pub(crate) mod dpop;
 pub mod draft;

@@ -221,12 +221,9 @@ impl<'w> Scene<'w> {
 
     /// The resource a step is about.
     pub(super) fn resource(&self, step: &Step) -> Option<&'w Resource> {
-        let name = step.at.as_deref().unwrap_or("a");
-        self.world.target.resource(name).or_else(|| {
-            step.at
-                .is_none()
-                .then(|| self.world.target.resources.first())?
-        })
+        self.world
+            .target
+            .resource(step.at.as_deref().unwrap_or("a"))
     }
 
     /// The key `a` or `b` of this scene, for DPoP proofs; made when first used.

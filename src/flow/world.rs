@@ -137,7 +137,7 @@ impl World {
         has("mcp-session", revisions().any(super::mcp::has_sessions));
         has(
             "mcp-headers",
-            revisions().any(|revision| !super::mcp::has_sessions(revision)),
+            (target.resources.iter()).any(super::mcp::names_tool_in_header),
         );
         has(
             "broader",

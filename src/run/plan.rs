@@ -127,7 +127,7 @@ fn enabling(need: &str) -> String {
         "mcp" => "no [resource.NAME] of the target file says mcp = \"2026-07-28\"",
         "https" => "the issuer is not on https",
         "mcp-session" => "no MCP server of the target is of revision 2025-11-25 or older: later ones keep no sessions",
-        "mcp-headers" => "no MCP server of the target is of revision 2026-07-28 or later",
+        "mcp-headers" => "no MCP server of the target is of revision 2026-07-28 or later, with a probe that calls a tool",
         "broader" => "no [resource.NAME] of the target file says which broader scope covers its own",
         "listener" => "the server is not on this machine, so it cannot reach our listener",
         "burst" => {

@@ -76,10 +76,16 @@ fn names(text: &str, name: &str) -> bool {
     text.contains(&format!("${{{name}}}")) || text.contains(&format!("\"{name}\""))
 }
 
-/// A value that fits where the variable stands: a part of a value is a port or a word, and a whole one may have to be a URL. It is different for
+/// A value that fits where the variable stands: what stands at the front of a value, or of a word in it, may have to be a URL, and any
+/// other part is a port or a word. It is different for
 /// each variable, and its host exists nowhere (RFC 2606 §2).
-fn stand_in(text: &str, name: &str) -> String {
-    let whole = [format!("\"${{{name}}}\""), format!("\"{name}\"")];
+pub(super) fn stand_in(text: &str, name: &str) -> String {
+    // By itself, at the front of a value, or as a word of one: `probe = "GET ${API}/me"`.
+    let whole = [
+        format!("\"${{{name}}}"),
+        format!(" ${{{name}}}"),
+        format!("\"{name}\""),
+    ];
     if whole.iter().any(|whole| text.contains(whole)) {
         let host = name.to_ascii_lowercase().replace('_', "-");
         format!("https://{host}{STAND_IN}/")

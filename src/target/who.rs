@@ -347,14 +347,15 @@ impl Pieces<'_> {
             let table = Table::new(self.reader, fields, entry.key_span.clone(), "a user", &free);
             let fields = rows
                 .iter()
-                .filter_map(|row| {
+                .map(|row| {
                     let what = format!("`{}` of user `{}`", row.key, entry.key);
                     let value = match row.value {
                         DeValue::String(text) if row.key != "password" => Some(text.to_string()),
                         DeValue::String(_) => self.secret(&table, row.key, &what),
                         _ => self.elsewhere(row, &what),
                     };
-                    Some((row.key.to_owned(), value?))
+                    // Where it is missing that was said: the field is there, and steps may name it.
+                    (row.key.to_owned(), value.unwrap_or_default())
                 })
                 .collect();
             all.push(User {

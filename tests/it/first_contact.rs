@@ -1,8 +1,9 @@
 //! From nothing to a run: `init` finds out what a server wants, `doctor` finds nothing wrong with the file it
 //! writes, `run` judges with it, and nobody edits anything; credentials come from the environment.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use oauthspec::target::reference::Reference;
 use refserver::Face;
@@ -72,6 +73,57 @@ impl Newcomer {
     }
 }
 
+/// A reference server in a process of its own, as a person starts it.
+struct Served {
+    newcomer: Newcomer,
+    child: Child,
+    file: String,
+}
+
+impl Newcomer {
+    /// `oauthspec serve` in this folder; returns when it listens.
+    fn serves(self, face: &str, flags: &[&str]) -> Served {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_oauthspec"))
+            .current_dir(&self.folder)
+            .args(["serve", face])
+            .args(flags)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+        let listens = said.any(|line| line.unwrap().contains("listening on"));
+        assert!(listens, "the server does not start");
+        let told = BufReader::new(child.stdout.take().unwrap()).lines();
+        // The file is whole before it listens; its first line with the issuer is enough here.
+        let file = told
+            .map(|line| line.unwrap())
+            .find(|line| line.starts_with("issuer"));
+        Served {
+            newcomer: self,
+            child,
+            file: file.unwrap(),
+        }
+    }
+}
+
+impl Served {
+    fn issuer(&self) -> String {
+        self.file.split('"').nth(1).unwrap().to_owned()
+    }
+
+    fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
 impl Drop for Newcomer {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.folder);
@@ -95,31 +147,109 @@ fn probe(server: &Reference) -> String {
     format!("{} {}", resource.method, resource.url)
 }
 
+/// What somebody knows who meets this face: where to begin, and the flags that nothing but its owner can say.
+fn known(server: &Reference, face: Face, ca: &Path) -> (String, Vec<String>) {
+    let target = &server.target;
+    let own = |name: &str| target.resource(name).map(|one| one.url.to_string());
+    if matches!(face, Face::Mcp | Face::Mcp2025) {
+        return (own("mcp").unwrap(), Vec::new());
+    }
+    let mut flags = vec!["--probe".to_owned(), probe(server)];
+    let mut also = |flag: &str, value: &str| flags.extend([flag.to_owned(), value.to_owned()]);
+    if face == Face::Tenant {
+        std::fs::write(ca, &target.network.ca).unwrap();
+        also("--ca", ca.to_str().unwrap());
+    }
+    // Nobody can register at these two.
+    if matches!(face, Face::Agnicpay | Face::Hasp) {
+        let client = target.client("a").unwrap();
+        also("--client-id", client.id.as_deref().unwrap());
+        also("--redirect-uri", &client.redirect_uris[0]);
+        if let Some(scope) = &target.policy.scope {
+            also("--scope", scope);
+        }
+        for (name, value) in &target.params {
+            also("--param", &format!("{name}={value}"));
+        }
+        for (_, details) in &target.rar {
+            also("--rar", details);
+        }
+    }
+    if face == Face::Hasp {
+        also("--endpoint", "authorization=/v1/oauth/authorize");
+        also("--endpoint", "token=/v1/oauth/token");
+    }
+    if face == Face::Alone {
+        flags.push("--mint".to_owned());
+    }
+    (target.issuer.clone(), flags)
+}
+
+/// Cases of every kind that a face has, and how many of them pass at least.
+fn tried(face: Face) -> (&'static [&'static str], u64) {
+    match face {
+        Face::Mcp => (&["mcp.*", "prm.*", "rs.no-token*", "pkce.p*"], 20),
+        Face::Mcp2025 => (&["mcp.*", "prm.*", "rs.no-token*"], 20),
+        Face::Tenant => (
+            &[
+                "pkce.p*",
+                "as-meta.*",
+                "rs.no-token*",
+                "tls.*",
+                "device.code-*",
+            ],
+            20,
+        ),
+        Face::Reference => (
+            &["pkce.p*", "as-meta.*", "rs.no-token*", "device.code-*"],
+            15,
+        ),
+        Face::Agnicpay | Face::Hasp => (&["pkce.s256*", "pkce.v*", "rs.no-token*", "authz.d*"], 4),
+        Face::Alone => (&["rs.*", "prm.*"], 10),
+        Face::Hightop | Face::HightopScript => (&["pkce.p*", "as-meta.*", "rs.no-token*"], 10),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn every_face_that_lets_clients_register_is_met_from_nothing() {
-    // Nobody can register at the first three, and the certificate of the last one is known to none who meet it.
-    let closed = [Face::Agnicpay, Face::Alone, Face::Hasp, Face::Tenant];
-    for face in Face::ALL.iter().filter(|face| !closed.contains(face)) {
+async fn every_face_is_met_from_nothing() {
+    for &face in Face::ALL {
         if face.name().ends_with("-script") && !super::staging::browser_here() {
             continue;
         }
-        let server = Reference::start(*face, Vec::new(), 0).await.unwrap();
-        let newcomer = Newcomer::new(face.name(), people(&server));
-        let report = newcomer
-            .goes_through(
-                &server.target.issuer,
-                &["--probe", &probe(&server)],
-                &[
-                    "--case",
-                    "pkce.p*",
-                    "--case",
-                    "as-meta.*",
-                    "--case",
-                    "rs.no-token*",
-                ],
-            )
-            .await;
-        all_is_well(*face, &report, 10);
+        // The issuer that the face `alone` trusts is oauthspec itself.
+        let trust = (face == Face::Alone).then(|| {
+            let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            format!("http://{}", port.local_addr().unwrap())
+        });
+        let server = Reference::trusting(face, Vec::new(), 0, trust)
+            .await
+            .unwrap();
+        let mut people = people(&server);
+        // Nobody but user a may act for the agent that is named in the request.
+        people.retain(|(name, _)| face != Face::Hasp || name.starts_with("ALICE"));
+        let newcomer = Newcomer::new(face.name(), people);
+        let (start, flags) = known(&server, face, &newcomer.folder.join("ca.pem"));
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        let (cases, least) = tried(face);
+        let run: Vec<&str> = cases.iter().flat_map(|case| ["--case", case]).collect();
+        let report = newcomer.goes_through(&start, &flags, &run).await;
+        all_is_well(face, &report, least);
+        let file = std::fs::read_to_string(newcomer.folder.join("target.toml")).unwrap();
+        for (of, part) in [
+            (Face::Mcp, "mcp = \"2026-07-28\""),
+            (Face::Mcp, "profiles = [\"mcp-2026-07-28\"]"),
+            (Face::Mcp2025, "mcp = \"2025-11-25\""),
+            (Face::Mcp2025, "profiles = [\"mcp-2025-11-25\"]"),
+            (Face::Mcp2025, r#""method":"tools/call""#),
+            (Face::Tenant, "BEGIN CERTIFICATE"),
+            (Face::Tenant, "user_code = \"$user.user_code\""),
+            (
+                Face::Agnicpay,
+                "announces no client authentication by a secret",
+            ),
+        ] {
+            assert!(of != face || file.contains(part), "{part}\n{file}");
+        }
         server.stop().await;
     }
 }
@@ -136,78 +266,101 @@ fn all_is_well(face: Face, report: &serde_json::Value, least: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_face_that_registers_nobody_is_met_with_the_client_it_was_told() {
-    for face in [Face::Agnicpay, Face::Hasp] {
-        let server = Reference::start(face, Vec::new(), 0).await.unwrap();
-        let mut people = people(&server);
-        // Nobody but user a may act for the agent that is named in the request.
-        people.retain(|(name, _)| face != Face::Hasp || name.starts_with("ALICE"));
-        let newcomer = Newcomer::new(face.name(), people);
-        let client = server.target.client("a").unwrap();
-        let (id, uri) = (client.id.clone().unwrap(), client.redirect_uris[0].clone());
-        let (probe, scope) = (probe(&server), server.target.policy.scope.clone());
-        let mut flags = vec![
-            "--client-id",
-            &id,
-            "--redirect-uri",
-            &uri,
-            "--probe",
-            &probe,
-        ];
-        if let Some(scope) = &scope {
-            flags.extend(["--scope", scope]);
-        }
-        let params: Vec<String> = (server.target.params.iter())
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        for param in &params {
-            flags.extend(["--param", param]);
-        }
-        for (_, details) in &server.target.rar {
-            flags.extend(["--rar", details]);
-        }
-        if face == Face::Hasp {
-            let documented = ["authorization=/v1/oauth/authorize", "token=/v1/oauth/token"];
-            flags.extend(
-                documented
-                    .iter()
-                    .flat_map(|endpoint| ["--endpoint", endpoint]),
-            );
-        }
-        let cases = [
-            "--case",
-            "pkce.s256*",
-            "--case",
-            "pkce.v*",
-            "--case",
-            "rs.no-token*",
-            "--case",
-            "authz.d*",
-        ];
-        let report = newcomer
-            .goes_through(&server.target.issuer, &flags, &cases)
-            .await;
-        all_is_well(face, &report, 4);
-        server.stop().await;
-    }
+async fn an_mcp_server_beside_an_api_is_named_by_its_owner_and_nothing_is_guessed() {
+    let server = Reference::start(Face::Mcp2025, Vec::new(), 0)
+        .await
+        .unwrap();
+    let newcomer = Newcomer::new("beside", people(&server));
+    let (api, mcp) = (
+        probe(&server),
+        server.target.resource("mcp").unwrap().url.to_string(),
+    );
+    let issuer = server.target.issuer.clone();
+    // Whoever names only the API is told of the other.
+    let flags = ["init", issuer.as_str(), "--probe", &api];
+    let (exit, file, said) = newcomer.oauthspec(&flags).await;
+    assert_eq!(exit, Some(0), "{said}");
+    assert!(said.contains(&format!("--mcp {mcp}")), "{said}");
+    assert!(!file.contains("[resource.mcp]") && file.contains("profiles = [\"oauth21\"]"));
+    let report = newcomer
+        .goes_through(
+            &issuer,
+            &["--probe", &api, "--mcp", &mcp],
+            &["--case", "mcp.cross-audience", "--case", "rs.no-token*"],
+        )
+        .await;
+    all_is_well(Face::Mcp2025, &report, 2);
+    // What says nothing to a message is none, whatever its owner calls it.
+    let elsewhere = server.target.resource("a").unwrap().url.to_string();
+    let flags = ["init", issuer.as_str(), "--mcp", &elsewhere];
+    let (exit, file, said) = newcomer.oauthspec(&flags).await;
+    assert_eq!(exit, Some(0), "{said}");
+    assert!(
+        said.contains("no MCP server of a known revision answers there"),
+        "{said}"
+    );
+    assert!(file.contains("# [resource.mcp]") && file.contains("profiles = [\"oauth21\"]"));
+    // Without a login nobody can ask for the revision.
+    let flags = ["init", mcp.as_str(), "--no-login"];
+    let (exit, file, said) = newcomer.oauthspec(&flags).await;
+    assert_eq!(exit, Some(0), "{said}");
+    assert!(file.contains("to do: its revision"), "{file}");
+    server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_resource_server_alone_is_met_by_its_issuer() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let issuer = format!("http://{}", port.local_addr().unwrap());
-    drop(port);
-    let server = Reference::trusting(Face::Alone, Vec::new(), 0, Some(issuer.clone()))
-        .await
-        .unwrap();
-    let newcomer = Newcomer::new("alone", Vec::new());
-    let probe = probe(&server);
-    let flags = ["--probe", probe.as_str(), "--mint"];
-    let report = newcomer
-        .goes_through(&issuer, &flags, &["--case", "rs.*", "--case", "prm.*"])
+async fn a_certificate_of_ones_own_is_named_where_it_is_missing_and_taken_where_it_is_given() {
+    let mut server = Newcomer::new("served", Vec::new()).serves("tenant", &["--ca-out", "ca.pem"]);
+    let issuer = server.issuer();
+    let newcomer = &server.newcomer;
+    for command in [["init", issuer.as_str()], ["doctor", issuer.as_str()]] {
+        let (exit, told, said) = newcomer.oauthspec(&command).await;
+        assert_eq!(exit, Some(3), "{told}{said}");
+        assert!(format!("{told}{said}").contains("--ca "), "{told}{said}");
+    }
+    let run = [
+        "scan",
+        &issuer,
+        "--ca",
+        "ca.pem",
+        "--rate",
+        "200/s",
+        "--deadline",
+        "5m",
+    ];
+    let (exit, told, said) = newcomer.oauthspec(&run).await;
+    assert_eq!(exit, Some(0), "{told}{said}");
+    std::fs::write(newcomer.folder.join("no.pem"), "no certificate").unwrap();
+    let (exit, _, said) = newcomer
+        .oauthspec(&["init", &issuer, "--ca", "no.pem"])
         .await;
-    all_is_well(Face::Alone, &report, 10);
-    server.stop().await;
+    assert_eq!(exit, Some(2), "{said}");
+    assert!(said.contains("no.pem holds no certificate"), "{said}");
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_variable_that_is_not_set_is_all_that_is_said_about_its_fields() {
+    let newcomer = Newcomer::new("unset", Vec::new());
+    let file = "issuer = \"${NEWCOMER_ISSUER}\"\n[client.a]\nid = \"x\"\nredirect_uris = [\"https://app.example/cb\"]\n\
+                [resource.a]\nprobe = \"GET ${NEWCOMER_ISSUER}/me\"\n\
+                [user.a]\nusername = \"alice\"\npassword.env = \"NEWCOMER_PASSWORD\"\n\
+                [login]\ndriver = \"form\"\n[[login.step]]\nfill = { password = \"$user.password\" }\npress = \"Go\"\n";
+    std::fs::write(newcomer.folder.join("target.toml"), file).unwrap();
+    for command in [
+        &["run", "target.toml"][..],
+        &["login", "test", "target.toml"],
+    ] {
+        let (exit, told, said) = newcomer.oauthspec(command).await;
+        assert_eq!(exit, Some(2), "{told}{said}");
+        let said = format!("{told}{said}");
+        assert!(
+            said.contains("NEWCOMER_ISSUER") && said.contains("NEWCOMER_PASSWORD"),
+            "{said}"
+        );
+        let more = ["has no field", "no absolute URL", "neither a path"];
+        assert!(!more.iter().any(|more| said.contains(more)), "{said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -237,7 +237,10 @@ fn answer(app: &App, id: &Value, method: &str, sub: &str) -> Response {
             let schema = json!({"type": "object"});
             let tools = TOOLS.iter();
             let tools: Vec<Value> = tools
-                .map(|(name, _)| json!({"name": name, "inputSchema": schema}))
+                .map(|(name, scope)| {
+                    let hints = json!({"readOnlyHint": *scope == "read"});
+                    json!({"name": name, "inputSchema": schema, "annotations": hints})
+                })
                 .collect();
             json!({"tools": tools})
         }

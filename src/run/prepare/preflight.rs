@@ -129,6 +129,9 @@ async fn walk(
         }
     }
     by_client_credentials(world, scene, found).await;
+    if let Some(why) = no_devices(world, scene).await {
+        reasons.push(("device".into(), why));
+    }
     let openid = world
         .metadata
         .as_ref()
@@ -219,6 +222,26 @@ async fn by_client_credentials(world: &World, scene: &mut Scene<'_>, found: &mut
     if outcome.answer == Answer::Success {
         found.push("client_credentials".into());
     }
+}
+
+/// A server may let some clients use the device grant and not others (RFC 6749 §5.2 `unauthorized_client`); any other refusal is left to the
+/// cases.
+async fn no_devices(world: &World, scene: &mut Scene<'_>) -> Option<String> {
+    world.endpoints.device.as_ref()?;
+    let step = Step::new(Verb::Device);
+    let outcome = scene
+        .perform(&step, &Change::default(), User::Approve, 5)
+        .await;
+    let Answer::Refused { error, .. } = &outcome.answer else {
+        return None;
+    };
+    (error.as_deref() == Some("unauthorized_client")).then(|| {
+        format!(
+            "client {} may not use the device grant ({}): allow it that at the server",
+            outcome.client,
+            outcome.answer.words()
+        )
+    })
 }
 
 /// A server may leave JWT access tokens to whoever verifies them, and introspect others only. It says so with

@@ -3,9 +3,9 @@
 use serde_json::Value as Json;
 
 use super::Prepared;
-use crate::flow::{Answer, Scene, World, register};
-use crate::suite::model::{Change, Step, User, Verb};
-use crate::target::model::ClientAuth;
+use crate::flow::{Answer, Scene, World, device, register};
+use crate::suite::model::{CREDENTIALS, Change, Step, User, Verb};
+use crate::target::model::{Client, ClientAuth};
 use crate::transport::Request;
 use crate::transport::redact::excerpt;
 
@@ -44,26 +44,58 @@ pub(crate) async fn register_each(
         if !client.register || client.id.is_some() {
             continue;
         }
-        let members: serde_json::Map<String, Json> = register::metadata(world, &client, "setup")
-            .into_iter()
-            .collect();
-        let body = Json::Object(members).to_string().into_bytes();
-        let recorded = world
-            .transport
-            .send_patiently(Request::post(endpoint, "application/json", body))
-            .await;
-        world.secrets.observe(&recorded);
-        let answer = match &recorded.reply {
-            Err(reason) => Err(reason.clone()),
-            Ok(reply) => reply
-                .json()
-                .filter(|_| reply.is_success())
-                .ok_or_else(|| format!("answered {}: {}", reply.status, excerpt(&recorded, 200))),
-        };
+        let offered = offered(world, &client);
+        let mut answer = ask(world, endpoint, &client, &offered).await;
+        if answer.is_err() && !offered.is_empty() {
+            // What a server offers it need not give to everybody who registers.
+            answer = ask(world, endpoint, &client, &[]).await;
+        }
         let answer = answer.and_then(|object| registered(world, at, &object));
         answers.push((client.name, answer));
     }
     answers
+}
+
+/// The grants beside the code's that cases use, as far as the metadata offers them to such a client.
+fn offered(world: &World, client: &Client) -> Vec<&'static str> {
+    let announced = (world.metadata.as_ref())
+        .and_then(|metadata| metadata.get("grant_types_supported")?.as_array());
+    let by_itself = client.auth != ClientAuth::None;
+    [(device::GRANT_TYPE, true), (CREDENTIALS, by_itself)]
+        .into_iter()
+        .filter(|(name, fits)| {
+            *fits && announced.is_some_and(|all| all.iter().any(|one| one == name))
+        })
+        .map(|(name, _)| name)
+        .collect()
+}
+
+/// Sends a registration of this client, with these grants besides; the answer's object, or why there is none.
+async fn ask(
+    world: &mut World,
+    endpoint: &str,
+    client: &Client,
+    further: &[&str],
+) -> Result<serde_json::Map<String, Json>, String> {
+    let mut members: serde_json::Map<String, Json> = register::metadata(world, client, "setup")
+        .into_iter()
+        .collect();
+    if let Some(grants) = members.get_mut("grant_types").and_then(Json::as_array_mut) {
+        grants.extend(further.iter().map(|grant| Json::from(*grant)));
+    }
+    let body = Json::Object(members).to_string().into_bytes();
+    let recorded = world
+        .transport
+        .send_patiently(Request::post(endpoint, "application/json", body))
+        .await;
+    world.secrets.observe(&recorded);
+    match &recorded.reply {
+        Err(reason) => Err(reason.clone()),
+        Ok(reply) => reply
+            .json()
+            .filter(|_| reply.is_success())
+            .ok_or_else(|| format!("answered {}: {}", reply.status, excerpt(&recorded, 200))),
+    }
 }
 
 /// Takes over what the server registered, which need not be what was asked for (RFC 7591 §3.2.1).

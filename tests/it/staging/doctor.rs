@@ -16,11 +16,11 @@ use tokio::io::AsyncWriteExt as _;
 use super::odd::{Odd, Oddities, Style};
 use super::tls::{Authority, TlsServer};
 
-async fn diagnosis(target: Target) -> Report {
+pub(super) async fn diagnosis(target: Target) -> Report {
     examine(target, &Options::default()).await
 }
 
-fn told(report: &Report) -> String {
+pub(super) fn told(report: &Report) -> String {
     let lines = report.findings.iter().map(|finding| {
         let (state, name) = (finding.state, finding.name);
         format!("{state:?} {name}: {} -> {}", finding.what, finding.fix)
@@ -35,7 +35,7 @@ fn named(report: &Report, name: &str, fix: &str) -> bool {
         .is_some_and(|problem| problem.name == name && problem.fix.contains(fix))
 }
 
-fn assert_named(report: &Report, mistake: &str, name: &str, fix: &str) {
+pub(super) fn assert_named(report: &Report, mistake: &str, name: &str, fix: &str) {
     assert!(
         named(report, name, fix),
         "{mistake} is not named {name}:\n{}",

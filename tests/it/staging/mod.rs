@@ -3,6 +3,7 @@
 mod doctor;
 pub mod drivers;
 mod manners;
+mod mistaken;
 mod network;
 mod odd;
 mod tls;

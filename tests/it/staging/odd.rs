@@ -38,6 +38,10 @@ pub struct Oddities {
     pub token_endpoint: Option<String>,
     /// In place of its issuer in the metadata.
     pub issuer: Option<String>,
+    /// How clients authenticate, as the metadata says.
+    pub auth: &'static [&'static str],
+    /// A code that nobody knows makes it fail.
+    pub fails_at_codes: bool,
 }
 
 impl Default for Oddities {
@@ -48,6 +52,8 @@ impl Default for Oddities {
             clock_offset: 0,
             token_endpoint: None,
             issuer: None,
+            auth: &["none"],
+            fails_at_codes: false,
         }
     }
 }
@@ -271,7 +277,7 @@ async fn metadata(State(shared): Server) -> Response {
             "revocation_endpoint": format!("{base}/revoke"),
             "response_types_supported": ["code"],
             "code_challenge_methods_supported": ["S256"],
-            "token_endpoint_auth_methods_supported": ["none"],
+            "token_endpoint_auth_methods_supported": odd.auth,
         }),
     )
 }
@@ -529,7 +535,10 @@ async fn token(State(shared): Server, body: Bytes) -> Response {
     }
     let mut db = shared.db.lock().unwrap();
     let Some(code) = db.codes.remove(at("code")) else {
-        return refused("invalid_grant");
+        return match shared.oddities.fails_at_codes {
+            true => json_answer(500, json!({ "error": "server_error" })),
+            false => refused("invalid_grant"),
+        };
     };
     let asked = |name: &str| code.query.get(name).map(String::as_str).unwrap_or_default();
     if jose::s256(at("code_verifier")) != asked("code_challenge")
