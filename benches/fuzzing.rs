@@ -19,6 +19,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use oauthspec::fuzz::drive::{self, Event, Options};
@@ -27,6 +28,7 @@ use oauthspec::fuzz::oracle::Oracle;
 use oauthspec::target::model::{Client, ClientAuth, ClientKind, Target};
 use oauthspec::target::reference::Reference;
 use refserver::{Face, Fault};
+use tokio::task::JoinHandle;
 
 /// What was asked for.
 struct Asked {
@@ -130,15 +132,34 @@ struct Found {
     elapsed: Duration,
 }
 
+/// Restarts the server whenever somebody connects; the command that does so.
+async fn restarts(server: Arc<Reference>) -> (JoinHandle<()>, String) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let myself = std::env::current_exe().expect("my own path");
+    let task = tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            server.restart();
+            drop(connection);
+        }
+    });
+    (task, format!("'{}' restart {port}", myself.display()))
+}
+
 /// One fault, one seed, until a finding names its effect.
 async fn find(fault: Fault, seed: u64, asked: &Asked) -> Found {
     let server = Reference::start(Face::default(), vec![fault], 0)
         .await
         .expect("the reference server starts");
+    let target = server.target.clone();
+    let (restarts, command) = restarts(Arc::new(server)).await;
     let options = Options {
         time: Some(asked.time),
         programs: Some(asked.programs),
         seed,
+        restart: Some(command),
         ..Options::default()
     };
     let (oracles, endpoints) = effect(fault);
@@ -155,8 +176,9 @@ async fn find(fault: Fault, seed: u64, asked: &Asked) -> Found {
             tell.send((right, *finding)).ok();
         }
     };
-    let report = drive::run_apart(server.target.clone(), options, hear, stop).await;
-    server.stop().await;
+    let report = drive::run_apart(target, options, hear, stop).await;
+    // The last to know the server: it ends with the task.
+    restarts.abort();
     let report = report.expect("the reference server can be fuzzed");
     let (mut right, mut others) = (None, Vec::new());
     for (names_it, finding) in told {
@@ -378,6 +400,9 @@ async fn throughput(asked: Asked) -> bool {
     server.wait().ok();
     let report = report.expect("the canned server can be fuzzed");
     let ours = report.requests as f64 / took.as_secs_f64();
+    for finding in &report.findings {
+        println!("{}: {}", finding.id, finding.note);
+    }
     match before.zip(after) {
         Some((before, after)) => {
             let ratio = ours / f64::midpoint(before, after);
@@ -405,6 +430,13 @@ fn main() -> ExitCode {
     let Some((what, rest)) = arguments.split_first() else {
         return ExitCode::SUCCESS;
     };
+    if what == "restart" {
+        let port = rest.first().and_then(|port| port.parse::<u16>().ok());
+        let address = ("127.0.0.1", port.expect("a port"));
+        let mut connection = TcpStream::connect(address).expect("the measurement listens");
+        connection.read_to_end(&mut Vec::new()).ok();
+        return ExitCode::SUCCESS;
+    }
     if what == "canned" {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         println!("{:5}", listener.local_addr().expect("an address").port());

@@ -11,7 +11,7 @@ use super::names::Names;
 use crate::suite::model::{Change, Value};
 use crate::target::model::ClientAuth;
 use crate::transport::Request;
-use wire::form::Pairs;
+use wire::form::{encode_component, encode_into};
 
 /// How parameters are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -344,24 +344,15 @@ impl Draft {
         };
         let in_query = self.encoding == Encoding::Query && self.method != "POST"
             || matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS");
-        let mut query = pairs(&self.query);
+        let fields = self.params.iter().chain(&self.body_extra);
+        let mut query = encoded(&self.query);
         if in_query {
-            query = pairs(
-                self.params
-                    .iter()
-                    .chain(&self.query)
-                    .chain(&self.body_extra),
-            );
+            let all = self.params.iter().chain(&self.query);
+            query = encoded(all.chain(&self.body_extra));
         } else {
-            let fields: Vec<(String, Param)> = self
-                .params
-                .iter()
-                .chain(&self.body_extra)
-                .cloned()
-                .collect();
             request.body = match self.encoding {
-                Encoding::Json => json_body(&fields),
-                Encoding::Form | Encoding::Query => pairs(&fields).encode(),
+                Encoding::Json => json_body(fields),
+                Encoding::Form | Encoding::Query => encoded(fields),
             };
             let natural = match self.encoding {
                 Encoding::Json => "application/json",
@@ -380,9 +371,7 @@ impl Draft {
             let separator = if request.url.contains('?') { '&' } else { '?' };
             request.url.push(separator);
             // Raw values may hold any bytes; the raw transport sends them as they are.
-            request
-                .url
-                .push_str(&String::from_utf8_lossy(&query.encode()));
+            request.url.push_str(&String::from_utf8_lossy(&query));
         }
         if let Some(value) = self.authorization.filter(|value| !value.is_empty()) {
             request.headers.push(("Authorization".into(), value));
@@ -405,8 +394,8 @@ impl Draft {
                 };
                 let credential = format!(
                     "{}:{}",
-                    wire::form::encode_component(id.as_bytes()),
-                    wire::form::encode_component(secret.as_bytes())
+                    encode_component(id.as_bytes()),
+                    encode_component(secret.as_bytes())
                 );
                 let encoded = base64::engine::general_purpose::STANDARD.encode(credential);
                 if self.authorization.is_none() {
@@ -432,21 +421,27 @@ impl Draft {
     }
 }
 
-fn pairs<'a>(params: impl IntoIterator<Item = &'a (String, Param)>) -> Pairs {
-    let mut pairs = Pairs::new();
+/// Parameters joined by `&`: texts percent-encoded, raw values as they are.
+fn encoded<'a>(params: impl IntoIterator<Item = &'a (String, Param)>) -> Vec<u8> {
+    let mut out = Vec::new();
     for (name, value) in params {
+        if !out.is_empty() {
+            out.push(b'&');
+        }
+        encode_into(name.as_bytes(), &mut out);
+        out.push(b'=');
         match value {
-            Param::Raw(raw) => pairs.push_raw(name, raw.as_bytes()),
-            other => pairs.push(name, &other.text()),
+            Param::Raw(raw) => out.extend_from_slice(raw.as_bytes()),
+            Param::Text(text) => encode_into(text.as_bytes(), &mut out),
+            Param::Json(_) => encode_into(value.text().as_bytes(), &mut out),
         }
     }
-    pairs
+    out
 }
 
 /// A JSON object; a raw value stands in it as it is, a repeated name stays repeated.
-fn json_body(params: &[(String, Param)]) -> Vec<u8> {
+fn json_body<'a>(params: impl Iterator<Item = &'a (String, Param)>) -> Vec<u8> {
     let members: Vec<String> = params
-        .iter()
         .map(|(name, value)| {
             let value = match value {
                 Param::Text(text) => Json::String(text.clone()).to_string(),

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -89,6 +90,7 @@ pub struct Road {
     limits: Limits,
     pace: tokio::sync::Mutex<Pace>,
     gap: Duration,
+    sent: AtomicU64,
 }
 
 struct Pace {
@@ -112,7 +114,13 @@ impl Road {
                 next: Instant::now(),
             }),
             gap,
+            sent: AtomicU64::new(0),
         }
+    }
+
+    /// How many requests were sent.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
     }
 
     async fn turn(&self) {
@@ -147,10 +155,6 @@ pub struct Lane {
     road: Arc<Road>,
     places: HashMap<String, Place>,
     bytes: Vec<u8>,
-    /// Requests sent.
-    pub sent: u64,
-    /// Requests sent a second time because a kept connection had been closed.
-    pub repeated: u64,
 }
 
 struct Place {
@@ -170,8 +174,6 @@ impl Lane {
             road,
             places: HashMap::new(),
             bytes: Vec::with_capacity(2048),
-            sent: 0,
-            repeated: 0,
         }
     }
 
@@ -203,7 +205,7 @@ impl Lane {
         let head_only = request.method == "HEAD";
         let mut reply = Err(Lost::Closed);
         if let Some(place) = self.places.get_mut(&authority) {
-            self.sent += 1;
+            self.road.sent.fetch_add(1, Ordering::Relaxed);
             let kept = place.kept.is_some();
             let work = exchange(place, &bytes, head_only, limits, &self.road.way);
             reply = match tokio::time::timeout(limits.timeout, work).await {
@@ -214,7 +216,6 @@ impl Lane {
                 }
             };
             if kept && matches!(reply, Err(Lost::Closed)) {
-                self.repeated += 1;
                 place.kept = None;
                 let work = exchange(place, &bytes, head_only, limits, &self.road.way);
                 reply = match tokio::time::timeout(limits.timeout, work).await {
@@ -263,7 +264,7 @@ impl Lane {
         encode(request, authority, target, &mut bytes);
         let last = bytes.split_off(bytes.len().saturating_sub(1));
         self.road.turn().await;
-        self.sent += copies as u64;
+        self.road.sent.fetch_add(copies as u64, Ordering::Relaxed);
         let limits = self.road.limits;
         let mut warm = Vec::new();
         for _ in 0..copies {

@@ -1,10 +1,11 @@
 //! A fuzzing run: prove that the correct flow works, learn what the server enforces, then make
 //! programs, play them, judge them, and follow up what looks wrong.
 //!
-//! Programs are played in batches on several connections and judged in the order in which they were
+//! Programs are played on several connections (see [`course`]) and judged in the order in which they were
 //! made, so that the same seed comes to the same decisions however fast the server is; what may have
 //! been disturbed by a neighbour is played again by itself first. Time only cuts the end.
 
+mod course;
 mod death;
 mod follow;
 mod learn;
@@ -16,10 +17,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
 use proptest::strategy::ValueTree as _;
 use serde::{Deserialize, Serialize};
 
+use self::course::Course;
 use super::connection::{Road, Seen};
 use super::dictionary::Dictionary;
 use super::finding::{self, Bucket, Finding};
@@ -128,13 +129,10 @@ struct State {
     /// Programs played in all runs: where the next one goes on.
     programs: u64,
     buckets: Vec<Bucket>,
-    /// After a death in a batch, and before the restart: who may have done it.
+    /// After a death, and before the restart: who may have done it.
     #[serde(skip)]
     suspects: Vec<death::Suspect>,
 }
-
-/// Programs of a batch for each slot.
-const DEPTH: usize = 8;
 
 /// Runs the fuzzer against a target.
 ///
@@ -296,8 +294,11 @@ struct Session<'s> {
     report: &'s mut Report,
     hear: &'s mut (dyn FnMut(Event) + Send),
     clock: Instant,
-    stage: Stage<'s>,
-    slots: Vec<Slot>,
+    stage: Arc<Stage<'s>>,
+    road: Arc<Road>,
+    /// Those that are not here are playing.
+    slots: Vec<Option<Slot>>,
+    course: Course<'s>,
     /// For what is played by itself: the other slots are as they were afterwards.
     spare: Slot,
     grammar: Grammar,
@@ -306,6 +307,8 @@ struct Session<'s> {
     /// How often candidates of an oracle, endpoint and effect did not show again.
     in_vain: BTreeMap<(Oracle, String, String), usize>,
     health: Program,
+    /// A marker of markup that occurs nowhere else.
+    markup: String,
     counted: u64,
 }
 
@@ -352,10 +355,8 @@ impl<'s> Session<'s> {
                 "the target names no client that can act; add [client.a] to the target file".into(),
             ));
         }
-        let mut slots = slots(world, options, Duration::from_secs(10), 1);
-        let spare = slots.pop().ok_or_else(|| {
-            Failure::Configuration("there must be room for one program at least".into())
-        })?;
+        let road = road(world, options, Duration::from_secs(10));
+        let spare = Slot::new(Arc::clone(&road));
         let mut session = Session {
             prepared,
             options,
@@ -364,13 +365,16 @@ impl<'s> Session<'s> {
             report,
             hear,
             clock,
-            stage,
-            slots,
+            stage: Arc::new(stage),
+            road,
+            slots: Vec::new(),
+            course: Course::default(),
             spare,
             policy: Policy::default(),
             patience: Duration::from_secs(2),
             in_vain: BTreeMap::new(),
             health: Program::default(),
+            markup: format!("{}\"'><svg/onload=1>", world.canary),
             counted: 0,
         };
         session.learn().await?;
@@ -393,30 +397,28 @@ impl<'s> Session<'s> {
             .await
     }
 
-    /// Plays a program of a batch again, by itself, where it was played before.
-    async fn repeated(&mut self, program: &Program, at: usize) -> Trace {
-        let count = self.slots.len().max(1);
-        let Some(slot) = self.slots.get_mut(at % count) else {
+    /// Plays a program again, by itself, where it was played before.
+    async fn repeated(&mut self, program: &Program, number: usize) -> Trace {
+        let stage = Arc::clone(&self.stage);
+        let Some(slot) = self.place_of(number) else {
             return Trace::default();
         };
         slot.lane.hang_up();
-        Player::new(&self.stage, slot).play(program).await
+        Player::new(&stage, slot).play(program).await
     }
 
     fn judge(&self, program: &Program, trace: &Trace) -> Vec<Candidate> {
-        let markup = format!("{}\"'><svg/onload=1>", self.world().canary);
         Judge {
             world: self.world(),
             policy: &self.policy,
             patience: self.patience,
-            markup: &markup,
+            markup: &self.markup,
         }
         .judge(program, trace)
     }
 
     /// The run proper. Returns the last request when the server stays dead.
     async fn go(&mut self, stop: &Stop) -> Option<String> {
-        let mut batches = 0_u64;
         if let Some(last) = self.interrogate().await {
             return Some(last);
         }
@@ -428,33 +430,11 @@ impl<'s> Session<'s> {
             if over(self.options, self.report, self.clock) {
                 return None;
             }
-            let programs = self.batch();
-            let traces = self.together(&programs).await;
-            self.count();
-            for (at, (program, trace)) in programs.iter().zip(&traces).enumerate() {
-                self.report.programs += 1;
-                self.report.digest = digest(self.report.digest, program);
-                let trace = if trace.disturbed() {
-                    // A neighbour may be to blame: what it does by itself counts.
-                    if !self.comes_back().await {
-                        return Some(self.accuse(&programs, &traces));
-                    }
-                    self.repeated(program, at).await
-                } else {
-                    trace.clone()
-                };
-                self.learn_from(&trace);
-                for candidate in self.judge(program, &trace) {
-                    if let Err(last) = self.follow_up(program, &candidate, &trace).await {
-                        return Some(last);
-                    }
-                    if over(self.options, self.report, self.clock) || *stop.borrow() {
-                        break;
-                    }
-                }
+            let (number, program, trace) = self.next_played().await?;
+            if let Err(last) = self.settle(number, &program, trace, stop).await {
+                return Some(last);
             }
-            batches += 1;
-            if batches.is_multiple_of(4) {
+            if self.course.judged.is_multiple_of(4 * self.batch()) {
                 self.count();
                 (self.hear)(Event::Progress {
                     programs: self.report.programs,
@@ -467,49 +447,41 @@ impl<'s> Session<'s> {
         }
     }
 
-    fn batch(&mut self) -> Vec<Program> {
-        let left = self
-            .options
-            .programs
-            .map_or(u64::MAX, |most| most.saturating_sub(self.report.programs));
-        let left = usize::try_from(left).unwrap_or(usize::MAX);
-        let size = (self.slots.len().max(1) * DEPTH).min(left);
-        (0..size).map(|_| self.grammar.fresh()).collect()
-    }
-
-    /// Plays programs on all slots; program `i` on slot `i` modulo their number.
-    async fn together(&mut self, programs: &[Program]) -> Vec<Trace> {
-        let count = self.slots.len().max(1);
-        let stage = &self.stage;
-        let lanes = self
-            .slots
-            .iter_mut()
-            .enumerate()
-            .map(|(number, slot)| async move {
-                let mut traces = Vec::new();
-                for program in programs.iter().skip(number).step_by(count) {
-                    traces.push(Player::new(stage, slot).play(program).await);
-                }
-                traces
-            });
-        let mut lanes: Vec<std::vec::IntoIter<Trace>> = join_all(lanes)
-            .await
-            .into_iter()
-            .map(Vec::into_iter)
-            .collect();
-        (0..programs.len())
-            .map(|at| {
-                lanes
-                    .get_mut(at % count)
-                    .and_then(Iterator::next)
-                    .unwrap_or_default()
-            })
-            .collect()
+    /// Judges a program that was played, and follows up what looks wrong. `Err`: the server stays dead, and the last
+    /// request.
+    async fn settle(
+        &mut self,
+        number: usize,
+        program: &Program,
+        mut trace: Arc<Trace>,
+        stop: &Stop,
+    ) -> Result<(), String> {
+        self.report.programs += 1;
+        self.report.digest = digest(self.report.digest, program);
+        if trace.disturbed() {
+            // A neighbour may be to blame: what it does by itself counts.
+            self.quiet().await;
+            if !self.comes_back().await {
+                return Err(self.accuse());
+            }
+            trace = Arc::new(self.repeated(program, number).await);
+        }
+        self.learn_from(&trace);
+        for candidate in self.judge(program, &trace) {
+            if self.wanted(program, &candidate) {
+                self.quiet().await;
+                self.follow_up(program, &candidate, &trace).await?;
+            }
+            if over(self.options, self.report, self.clock) || *stop.borrow() {
+                break;
+            }
+        }
+        self.count();
+        Ok(())
     }
 
     fn count(&mut self) {
-        let slots = self.slots.iter().chain([&self.spare]);
-        let sent: u64 = slots.map(|slot| slot.lane.sent).sum();
+        let sent = self.road.sent();
         self.report.requests += sent - self.counted;
         self.counted = sent;
     }
@@ -522,15 +494,13 @@ impl<'s> Session<'s> {
     }
 }
 
-fn slots(world: &World, options: &Options, timeout: Duration, count: usize) -> Vec<Slot> {
+/// The way to the target, on which an answer may take so long.
+fn road(world: &World, options: &Options, timeout: Duration) -> Arc<Road> {
     let limits = Limits {
         timeout,
         ..Limits::default()
     };
-    let road = Arc::new(Road::new(&world.transport, limits, options.rate));
-    (0..count.clamp(1, 65))
-        .map(|_| Slot::new(Arc::clone(&road)))
-        .collect()
+    Arc::new(Road::new(&world.transport, limits, options.rate))
 }
 
 /// The digest of some programs and one more.

@@ -6,10 +6,11 @@
 //! one is. Soft guards are those a server may lawfully lack (a redirect URI at the token endpoint, a
 //! known resource); they count once the plain violation was seen to be refused.
 
-use base64::Engine as _;
+mod facts;
 
-use crate::target::model::{Client, ClientAuth};
-use crate::transport::Request;
+pub use facts::Facts;
+
+use crate::target::model::Client;
 
 /// A guard's name, as in findings.
 pub type Guard = &'static str;
@@ -43,201 +44,9 @@ impl Violations {
     }
 }
 
-/// A request's parameters as a reader could see them.
-#[derive(Debug, Clone, Default)]
-pub struct Facts {
-    /// Names as sent and values, decoded: those of the place where they belong.
-    pub pairs: Vec<(String, String)>,
-    /// Those of the query of a POST.
-    pub elsewhere: Vec<(String, String)>,
-    /// Authorization headers.
-    pub authorization: Vec<String>,
-    /// The body is not what the content type promises, or the content type is not that of a form.
-    pub odd: bool,
-    /// Escapes or text are broken, or a parameter is repeated: a strict server refuses the whole.
-    pub unclean: bool,
-}
-
-impl Facts {
-    /// Reads a request. `in_query`: parameters belong in the query unless it is a POST.
-    pub fn of(request: &Request) -> Facts {
-        let query = request.url.split_once('?').map_or("", |(_, query)| query);
-        let form = request.header("content-type").is_some_and(|kind| {
-            kind.to_ascii_lowercase()
-                .starts_with("application/x-www-form-urlencoded")
-        });
-        let posts = match request.method.as_str() {
-            "POST" => true,
-            "GET" | "HEAD" | "OPTIONS" => false,
-            // Another method changes nothing about where the parameters are.
-            _ => !request.body.is_empty(),
-        };
-        let query_text = query;
-        let query = pairs(query.as_bytes());
-        let body = match members(&request.body) {
-            Some(members) => members,
-            None => pairs(&request.body),
-        };
-        let parsed = wire::form::Pairs::parse(if posts {
-            &request.body
-        } else {
-            query_text.as_bytes()
-        });
-        let repeated = parsed.iter().enumerate().any(|(at, pair)| {
-            pair.name != b"resource" && parsed.iter().take(at).any(|other| other.name == pair.name)
-        });
-        let unclean = parsed.bad_escapes() || parsed.invalid_utf8() || repeated;
-        let (pairs, elsewhere) = if posts {
-            (body, query)
-        } else {
-            (query, Vec::new())
-        };
-        Facts {
-            pairs,
-            elsewhere,
-            authorization: request
-                .headers
-                .iter()
-                .filter(|(name, _)| name.eq_ignore_ascii_case("authorization"))
-                .map(|(_, value)| value.clone())
-                .collect(),
-            odd: posts && !form,
-            unclean,
-        }
-    }
-
-    /// Every value of a parameter, under any spelling of its name a lenient parser may take for it.
-    pub fn values<'f>(&'f self, name: &'f str) -> impl Iterator<Item = &'f str> {
-        self.pairs
-            .iter()
-            .filter(move |(key, _)| same_name(key, name))
-            .map(|(_, value)| value.as_str())
-    }
-
-    /// Every value of a parameter under its own name that is not empty.
-    pub fn exactly<'f>(&'f self, name: &'f str) -> impl Iterator<Item = &'f str> {
-        self.pairs
-            .iter()
-            .filter(move |(key, value)| key == name && !value.is_empty())
-            .map(|(_, value)| value.as_str())
-    }
-
-    /// Whether some value of a parameter is this one, perhaps after decoding it once more.
-    pub fn has(&self, name: &str, wanted: &str) -> bool {
-        self.values(name).any(|value| {
-            value == wanted
-                || (value.contains('%')
-                    && wire::form::decode_component(value.as_bytes()) == wanted.as_bytes())
-        })
-    }
-
-    /// Whether the parameter was sent with a value.
-    pub fn sent(&self, name: &str) -> bool {
-        self.values(name).any(|value| !value.is_empty())
-    }
-
-    /// Parameters that came more than once with different values, `resource` apart (RFC 8707 §2).
-    pub fn ambiguous(&self, known: &[&str]) -> Vec<String> {
-        known
-            .iter()
-            .filter(|name| **name != "resource")
-            .filter(|name| {
-                let mut values = self
-                    .pairs
-                    .iter()
-                    .filter(|(key, _)| key == *name)
-                    .map(|(_, value)| value);
-                let first = values.next();
-                values.any(|other| Some(other) != first)
-            })
-            .map(|name| (*name).to_owned())
-            .collect()
-    }
-
-    /// Whether the client is named and has shown what it must.
-    fn client(&self, client: &Client) -> bool {
-        let Some(id) = client.id.as_deref() else {
-            return true;
-        };
-        let basic = self.basic(id);
-        match (client.auth, client.secret.as_deref()) {
-            (ClientAuth::None, _) | (_, None) => self.has("client_id", id) || basic.is_some(),
-            (ClientAuth::PrivateKeyJwt, _) => self.sent("client_assertion"),
-            (_, Some(secret)) => {
-                self.has("client_secret", secret) || basic.as_deref() == Some(secret)
-            }
-        }
-    }
-
-    /// The secret of Basic credentials for this client.
-    fn basic(&self, id: &str) -> Option<String> {
-        self.authorization.iter().find_map(|value| {
-            let (scheme, rest) = value.split_once(' ')?;
-            if !scheme.eq_ignore_ascii_case("basic") {
-                return None;
-            }
-            let decoded = base64::engine::general_purpose::STANDARD
-                .decode(rest.trim())
-                .ok()?;
-            let text = String::from_utf8(decoded).ok()?;
-            let (user, secret) = text.split_once(':')?;
-            let decode =
-                |part: &str| String::from_utf8(wire::form::decode_component(part.as_bytes())).ok();
-            (decode(user)? == id).then(|| decode(secret))?
-        })
-    }
-}
-
-/// The members of a JSON object as parameters, for servers whose token endpoint takes JSON.
-fn members(body: &[u8]) -> Option<Vec<(String, String)>> {
-    if body.first() != Some(&b'{') {
-        return None;
-    }
-    let document = wire::json::scan(body, wire::json::Limits::default()).ok()?;
-    let members = document.value.as_object()?;
-    Some(
-        members
-            .iter()
-            .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
-            .collect(),
-    )
-}
-
-/// Parameters, names and values decoded; what is no UTF-8 is replaced.
-fn pairs(bytes: &[u8]) -> Vec<(String, String)> {
-    if bytes.is_empty() {
-        return Vec::new();
-    }
-    wire::form::Pairs::parse(bytes)
-        .iter()
-        .map(|pair| {
-            (
-                String::from_utf8_lossy(&pair.name).into_owned(),
-                pair.value
-                    .as_deref()
-                    .map(|value| String::from_utf8_lossy(value).into_owned())
-                    .unwrap_or_default(),
-            )
-        })
-        .collect()
-}
-
-/// Whether a lenient parser may take one name for the other: case, brackets, space around it.
-fn same_name(key: &str, name: &str) -> bool {
-    if key == name {
-        return true;
-    }
-    let stripped = key
-        .trim_matches(|c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}' || c == '+')
-        .split('[')
-        .next()
-        .unwrap_or_default();
-    stripped.eq_ignore_ascii_case(name)
-}
-
 /// Whether the request is, to whoever reads it so, a lawful one of another kind: a confidential client
 /// that asks for a token for itself (RFC 6749 §4.4).
-fn for_itself(facts: &Facts, client: &Client) -> bool {
+fn for_itself(facts: &Facts<'_>, client: &Client) -> bool {
     client.secret.is_some()
         && facts.client(client)
         && facts
@@ -260,7 +69,7 @@ pub struct Redemption<'m> {
 }
 
 /// RFC 6749 §4.1.3, RFC 7636 §4.6, RFC 8707 §2.2.
-pub fn redemption(facts: &Facts, need: &Redemption<'_>) -> Violations {
+pub fn redemption(facts: &Facts<'_>, need: &Redemption<'_>) -> Violations {
     let mut found = Violations {
         ambiguous: facts.ambiguous(&[
             "grant_type",
@@ -304,7 +113,7 @@ pub fn redemption(facts: &Facts, need: &Redemption<'_>) -> Violations {
 }
 
 /// RFC 6749 §6.
-pub fn renewal(facts: &Facts, token: &str, asked: Option<&str>, client: &Client) -> Violations {
+pub fn renewal(facts: &Facts<'_>, token: &str, asked: Option<&str>, client: &Client) -> Violations {
     let mut found = Violations {
         ambiguous: facts.ambiguous(&[
             "grant_type",
@@ -334,7 +143,7 @@ pub fn renewal(facts: &Facts, token: &str, asked: Option<&str>, client: &Client)
     found
 }
 
-fn resource(facts: &Facts, granted: Option<&str>, found: &mut Violations) {
+fn resource(facts: &Facts<'_>, granted: Option<&str>, found: &mut Violations) {
     let Some(granted) = granted else {
         return;
     };
@@ -348,7 +157,7 @@ fn resource(facts: &Facts, granted: Option<&str>, found: &mut Violations) {
 }
 
 /// RFC 6749 §4.4.2.
-pub fn direct(facts: &Facts, client: &Client) -> Violations {
+pub fn direct(facts: &Facts<'_>, client: &Client) -> Violations {
     let mut found = Violations {
         ambiguous: facts.ambiguous(&["grant_type", "client_id", "client_secret", "scope"]),
         ..Violations::default()
@@ -363,7 +172,7 @@ pub fn direct(facts: &Facts, client: &Client) -> Violations {
 }
 
 /// RFC 7009 §2.1, RFC 7662 §2.1.
-pub fn about_token(facts: &Facts, token: &str, client: &Client) -> Violations {
+pub fn about_token(facts: &Facts<'_>, token: &str, client: &Client) -> Violations {
     let mut found = Violations {
         ambiguous: facts.ambiguous(&["token", "client_id", "client_secret"]),
         ..Violations::default()
@@ -380,7 +189,7 @@ pub fn about_token(facts: &Facts, token: &str, client: &Client) -> Violations {
 
 /// RFC 6750 §2.1: the token in the header, scheme in any case. Padding behind a token that is decoded anyway (RFC 7515
 /// §2 has none, and many decoders take some) makes no other token of it.
-pub fn call(facts: &Facts, token: &str) -> Violations {
+pub fn call(facts: &Facts<'_>, token: &str) -> Violations {
     let mut found = Violations::default();
     let shown = facts.authorization.iter().any(|value| {
         let value = value.trim();
@@ -408,7 +217,7 @@ pub struct Authorization<'m> {
 }
 
 /// RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2, RFC 9396 §5. The redirect URI has an oracle of its own.
-pub fn authorization(facts: &Facts, need: &Authorization<'_>) -> Violations {
+pub fn authorization(facts: &Facts<'_>, need: &Authorization<'_>) -> Violations {
     let mut found = Violations {
         ambiguous: facts.ambiguous(&[
             "response_type",
@@ -500,7 +309,10 @@ fn sound_details(text: &str, types: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::model::ClientKind;
+    use base64::Engine as _;
+
+    use crate::target::model::{ClientAuth, ClientKind};
+    use crate::transport::Request;
 
     fn client(auth: ClientAuth) -> Client {
         Client {
@@ -514,17 +326,17 @@ mod tests {
         }
     }
 
-    fn post(body: &str) -> Facts {
-        Facts::of(&Request::post(
+    fn request(body: &str) -> Request {
+        Request::post(
             "http://h/token?x=1",
             "application/x-www-form-urlencoded",
             body.into(),
-        ))
+        )
     }
 
     fn redeemed(body: &str) -> Violations {
         redemption(
-            &post(body),
+            &Facts::of(&request(body)),
             &Redemption {
                 code: "c",
                 verifier: Some("v"),
@@ -563,14 +375,13 @@ mod tests {
     #[test]
     fn a_confidential_client_may_ask_for_a_token_for_itself_whatever_else_it_sends() {
         let client = client(ClientAuth::Post);
-        let facts = post(
+        let renewed = |body| renewal(&Facts::of(&request(body)), "t", None, &client);
+        let found = renewed(
             "grant_type=client_credentials&refresh_token=x&client_id=id&client_secret=se+cret",
         );
-        let found = renewal(&facts, "t", None, &client);
         assert!(found.itself && found.none());
-        let facts = post("grant_type=client_credentials&refresh_token=x&client_id=id");
         assert_eq!(
-            renewal(&facts, "t", None, &client).hard,
+            renewed("grant_type=client_credentials&refresh_token=x&client_id=id").hard,
             ["refresh_token", "client"]
         );
     }

@@ -258,6 +258,8 @@ table! {
             let text = if m.draw.one_in(3) { Text::around(text, "") } else { Text::around("", text) };
             m.with(text)
         };
+        "look-alikes" [VALUES] "All such characters beside the value: what drops or changes one of them is found at once.", |m| { let text = words::LOOK_ALIKES.concat(); m.with(Text::around("", text)) };
+        "odd-bytes" [PARAMETERS] "Several odd bytes beside the value.", |m| { let bytes: String = (0..8).map(|_| m.draw.pick(words::ODD_BYTES)).collect(); m.beside(&bytes) };
         "full-width" [VALUES] "A full-width letter in place of the value.", |m| { let n = m.draw.below(94) as u32; let c = char::from_u32(0xff01 + n).unwrap_or('\u{ff21}'); m.with(Text::plain(c.to_string())) };
         "line-end" [PARAMETERS] "The end of a line, and a header after it.", |m| { let text = m.draw.pick(words::LINE_ENDS); m.beside(text) };
         "nul-after" [PARAMETERS] "A NUL after the value, and more.", |m| { let more = m.draw.pick(&["", "x", ".", "%20", "%00"]); m.raw(Text::around("", format!("%00{more}"))) };
@@ -299,6 +301,11 @@ table! {
             let (head, unit, tail) = m.draw.among(words::HEAVY_URIS);
             let times = m.draw.among(&[30, 120, 1000, 5000]);
             m.with(Text(vec![Piece::Text(head.into()), Piece::Repeat(unit.into(), times), Piece::Text(tail.into())]))
+        };
+        "heavy-uris" [&[Role::Redirect, Role::Resource]] "All of that in one URI.", |m| {
+            let times = m.draw.among(&[30, 150, 600]);
+            let units = words::HEAVY_URIS.iter().map(|(_, unit, _)| Piece::Repeat((*unit).into(), times));
+            m.with(Text(std::iter::once(Piece::Text("https://a".into())).chain(units).collect()))
         };
         "markup-in-uri" [&[Role::Redirect]] "Markup in a foreign redirect URI.", |m| m.with(Text(vec![Piece::Text("https://attacker.example/".into()), Piece::Named("canary".into(), "html".into())]));
         "other-client" [&[Role::Redirect]] "The redirect URI of another client.", |m| m.with(Text::named("client-b", "redirect_uri"));
@@ -359,6 +366,14 @@ table! {
     }
     "authentication" {
         "optional" [REQUEST] "A parameter of another grant or another authentication method.", |m| { let (name, value) = m.draw.among(words::TOKEN_OPTIONAL); vec![Edit::With(name.into(), vec![Text::plain(value)])] };
+        "all-optional" [REQUEST] "Every optional parameter that the request may carry; a resource may come twice (RFC 8707 §2).", |m| {
+            let names: &[(&str, usize)] = match m.place.kind {
+                Kind::Exchange | Kind::Refresh => &[("scope", 1), ("resource", 2)],
+                Kind::Direct => &[("scope", 1)],
+                _ => &[("token_type_hint", 1)],
+            };
+            names.iter().map(|(name, times)| Edit::With((*name).into(), vec![Text::own(); *times])).collect()
+        };
         "made-up-secret" [REQUEST] "A secret from a client that has none, or the wrong one.", |m| { let text = m.draw.pick(&["x", "", "null", "undefined", "\u{0}", "secret"]); vec![Edit::With("client_secret".into(), vec![Text::plain(text)])] };
         "in-query" [PARAMETERS] "The parameter in the query instead of the body.", |m| vec![Edit::Without(m.name()), Edit::With(format!("@query.{}", m.place.name), vec![Text::own()])];
         "in-query-too" [REQUEST] "A parameter also in the query, with another value.", |m| {

@@ -288,9 +288,7 @@ impl Judge<'_> {
                 ),
             );
         }
-        let odd = done
-            .decisive()
-            .is_none_or(|seen| Facts::of(&seen.request).odd);
+        let odd = done.decisive().is_none_or(|seen| Facts::odd(&seen.request));
         match (done.kind, operation.credential, done.alive) {
             (Kind::Exchange, Credential::Live, Some(true)) => {
                 out(
@@ -377,7 +375,10 @@ impl Judge<'_> {
             return;
         };
         let query = request.url.split_once('?').map_or("", |(_, query)| query);
-        let pairs = wire::form::Pairs::parse(query.as_bytes());
+        let pairs = wire::form::Pairs::parse(match request.method.as_str() {
+            "POST" => &request.body,
+            _ => query.as_bytes(),
+        });
         if pairs.bad_escapes() || pairs.invalid_utf8() || pairs.count("state") != 1 {
             return;
         }

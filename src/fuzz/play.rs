@@ -135,8 +135,8 @@ pub struct Trace {
     pub setup: Vec<Seen>,
     /// Codes, verifiers and tokens that were in use, to be masked wherever they stand.
     pub secrets: Vec<String>,
-    /// When it was begun.
-    pub began: Option<Instant>,
+    /// When the last correct authorization was begun that led to a token.
+    pub worked: Option<Instant>,
 }
 
 impl Trace {
@@ -195,7 +195,6 @@ impl<'p, 'w> Player<'p, 'w> {
 
     /// Plays it to its end.
     pub async fn play(mut self, program: &Program) -> Trace {
-        self.trace.began = Some(Instant::now());
         for (at, operation) in program.operations.iter().enumerate() {
             let done = match operation.kind {
                 Kind::Authorize => self.authorize_as(operation).await,

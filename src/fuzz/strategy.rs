@@ -115,6 +115,8 @@ pub struct Abilities {
     pub details: Option<String>,
     /// Whether a person can deny.
     pub denies: bool,
+    /// Whether an authorization request may be posted (RFC 6749 §3.1 leaves that open).
+    pub posts: bool,
 }
 
 impl Abilities {
@@ -141,6 +143,8 @@ pub struct Grammar {
     deck: Vec<Card>,
     /// Hashes of what was dealt.
     dealt: HashSet<u64>,
+    /// Places and operators of which nothing new comes any more.
+    exhausted: HashSet<(Place, usize)>,
 }
 
 /// Draws for a payload that was not dealt before.
@@ -159,20 +163,25 @@ fn cheap(kind: Kind) -> bool {
 /// Cheap operations of one program.
 const BUNDLE: usize = 5;
 
-/// The authorization request is posted, as the operator `by-post` has it.
-fn posted() -> Deviation {
+/// The authorization request is posted, as the operator `by-post` has it. Where a correct one works so, nothing else may
+/// change with it.
+pub fn posted() -> Deviation {
     Deviation {
         operator: "by-post".into(),
         parameter: "request".into(),
-        equivalent: false,
+        equivalent: true,
         edits: vec![Edit::With("@method".into(), vec![Text::plain("POST")])],
     }
 }
 
-/// The most copies of a card whose payloads come at every parameter.
+/// So few payloads come all at every parameter.
+const FEW: usize = 16;
+/// The most copies of a card with more.
 const MOST_COPIES: usize = 20;
-/// Draws by which the payloads of a card are counted.
-const SAMPLE: usize = 80;
+/// Draws without a new payload after which those of a card are counted.
+const SAMPLE: usize = 40;
+/// The most that are counted.
+const MOST_SAMPLED: usize = 150;
 /// The most operations of a program.
 const LONGEST: usize = 8;
 
@@ -208,6 +217,7 @@ impl Grammar {
             extra: Vec::new(),
             deck: Vec::new(),
             dealt: HashSet::new(),
+            exhausted: HashSet::new(),
         };
         grammar.extra = grammar.extras();
         grammar
@@ -236,18 +246,21 @@ impl Grammar {
         Some(self.deck.remove(at))
     }
 
-    /// More copies of the cards with many payloads: all of them where a try costs one request, or where the place is
-    /// the request, of which there is one; fewer where the same payloads come at every parameter, each after a login.
+    /// More copies of the cards with several payloads: all of them where a try costs one request, where the place is the
+    /// request, of which there is one, and where they are few; else fewer, since they come at every parameter.
     fn extras(&mut self) -> Vec<Card> {
         let chance = std::mem::replace(&mut self.draw, Draw::new(SAMPLE as u64));
         let mut extra = Vec::new();
         for card in self.cards.clone() {
             let (kind, place, operator, client) = card;
-            let payloads: HashSet<Vec<Edit>> = (0..SAMPLE)
-                .map(|_| self.deviation(place, operator, client).edits)
-                .collect();
             let all = cheap(kind) || place.role == Role::Request;
-            let copies = if all {
+            let enough = if all { MOST_SAMPLED } else { 2 * MOST_COPIES };
+            let (mut payloads, mut nothing_new) = (HashSet::new(), 0);
+            while nothing_new < SAMPLE && payloads.len() < enough {
+                let new = payloads.insert(self.deviation(place, operator, client).edits);
+                nothing_new = if new { 0 } else { nothing_new + 1 };
+            }
+            let copies = if all || payloads.len() <= FEW {
                 payloads.len()
             } else {
                 payloads.len().div_ceil(2).min(MOST_COPIES)
@@ -306,9 +319,14 @@ impl Grammar {
         }
         let deviation = self.unseen(place, operator, client);
         operation.deviations.push(deviation);
-        // Some servers read a posted authorization request by other code.
-        if kind == Kind::Authorize && self.draw.one_in(5) {
+        // Some servers read a posted authorization request by other code: each way gets half of them.
+        if kind == Kind::Authorize && self.abilities.posts && self.draw.one_in(2) {
             operation.deviations.push(posted());
+        }
+        // What a header changes may be seen in errors only: half of the odd ones come with a request that is refused.
+        let header = TABLE.get(operator).is_some_and(|one| one.group == "header");
+        if header && place.role == Role::Request && self.draw.one_in(2) {
+            operation.deviations.extend(self.refused(kind, client));
         }
         // What one deviation does is seen best alone: others may make the request fail before it counts.
         let more = match self.draw.below(16) {
@@ -335,15 +353,28 @@ impl Grammar {
     /// A deviation whose payload has not been dealt at this place before, as long as a few draws give one.
     fn unseen(&mut self, place: Place, operator: usize, client: usize) -> Deviation {
         let mut deviation = self.deviation(place, operator, client);
+        if self.exhausted.contains(&(place, operator)) {
+            return deviation;
+        }
         for _ in 0..REDRAWS {
             let mut hasher = DefaultHasher::new();
             (place, operator, &deviation.edits).hash(&mut hasher);
             if self.dealt.len() >= MOST_DEALT || self.dealt.insert(hasher.finish()) {
-                break;
+                return deviation;
             }
             deviation = self.deviation(place, operator, client);
         }
+        self.exhausted.insert((place, operator));
         deviation
+    }
+
+    /// The first parameter of an operation is left out, without which it cannot succeed.
+    fn refused(&mut self, kind: Kind, client: usize) -> Option<Deviation> {
+        let place = *self.abilities.places(kind, client).first()?;
+        let omits = |name| matches!(name, "omitted" | "bearer-none" | "member-omitted");
+        let mut operators = TABLE.iter();
+        let at = operators.position(|one| omits(one.name) && one.fits(place))?;
+        Some(self.deviation(place, at, client))
     }
 
     /// A further deviation for an operation.
@@ -486,6 +517,7 @@ mod tests {
             indicators: true,
             details: Some(r#"[{"type":"pay"}]"#.into()),
             denies: true,
+            posts: true,
         }
     }
 

@@ -65,6 +65,11 @@ impl Reference {
         self.server.secrets()
     }
 
+    /// Makes the server lose what a restart of its process would (see [`Server::restart`]).
+    pub fn restart(&self) {
+        self.server.restart();
+    }
+
     /// Stops the server; its tasks end within a second.
     pub async fn stop(self) {
         self.server.stop().await;

@@ -132,6 +132,17 @@ impl Server {
         self.address
     }
 
+    /// Loses what a restart of the process would: everything but the clients it was set up with.
+    pub fn restart(&self) {
+        let mut db = self.app.db();
+        let mut clients = std::mem::take(&mut db.clients);
+        clients.retain(|_, client| !client.name.is_empty());
+        *db = state::Db {
+            clients,
+            ..state::Db::default()
+        };
+    }
+
     /// Stops listening and lets answers under way finish, for at most a second.
     pub async fn stop(mut self) {
         if let Some(stop) = self.stop.take() {

@@ -4,8 +4,6 @@
 //! A map would hide what matters to a check: repeats, order, empty names, a name without `=`, bad
 //! escapes. All are kept. Empty segments (`a=1&&b=2`) are dropped, as WHATWG drops them.
 
-use std::fmt::Write as _;
-
 /// One segment between two `&`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pair {
@@ -165,24 +163,42 @@ impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Pairs {
 /// Encodes bytes as one form name or value: letters, digits and `*-._` stay, a space becomes `+`,
 /// the rest `%XX` (WHATWG URL §5.2).
 pub fn encode_component(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len());
-    for &b in bytes {
-        match b {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'*' | b'-' | b'.' | b'_' => {
-                out.push(char::from(b));
+    let mut out = Vec::with_capacity(bytes.len());
+    encode_into(bytes, &mut out);
+    // It is ASCII.
+    String::from_utf8(out).unwrap_or_default()
+}
+
+/// The same, behind what is there.
+pub fn encode_into(bytes: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: [u8; 16] = *b"0123456789ABCDEF";
+    let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or(b'0');
+    let stays = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'*' | b'-' | b'.' | b'_');
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let same = rest.iter().position(|b| !stays(b)).unwrap_or(rest.len());
+        let (same, tail) = rest.split_at(same);
+        out.extend_from_slice(same);
+        rest = match tail.split_first() {
+            Some((b' ', tail)) => {
+                out.push(b'+');
+                tail
             }
-            b' ' => out.push('+'),
-            _ => {
-                // Writing to a String cannot fail.
-                let _ = write!(out, "%{b:02X}");
+            Some((b, tail)) => {
+                out.extend_from_slice(&[b'%', digit(b >> 4), digit(b & 15)]);
+                tail
             }
-        }
+            None => tail,
+        };
     }
-    out
 }
 
 /// Decodes one form name or value: `+` is a space, `%XX` a byte; a bad escape stays as it is.
 pub fn decode_component(bytes: &[u8]) -> Vec<u8> {
+    let plain = |b: &u8| !matches!(b, b'+' | b'%');
+    if bytes.iter().all(plain) {
+        return bytes.to_vec();
+    }
     let mut out = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     while let Some((&b, tail)) = rest.split_first() {
@@ -209,7 +225,7 @@ pub(crate) fn escape(after_percent: &[u8]) -> Option<u8> {
 }
 
 /// True where some `%` is not followed by two hexadecimal digits.
-pub(crate) fn has_bad_escape(bytes: &[u8]) -> bool {
+pub fn has_bad_escape(bytes: &[u8]) -> bool {
     bytes
         .iter()
         .enumerate()

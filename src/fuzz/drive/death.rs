@@ -6,10 +6,14 @@ use crate::fuzz::play::Done;
 
 /// How long a server may take to come back.
 const RECOVERY: Duration = Duration::from_secs(20);
+/// The same for one that has not come back from it before.
+const RELAPSE: Duration = Duration::from_secs(5);
 /// The same while it takes connections and answers nothing: it is busy with what it was sent.
 const BUSY: Duration = Duration::from_secs(120);
-/// Operations named when it cannot be known which one it was.
-const SUSPECTS: usize = 8;
+/// Operations that are tried one by one after a restart.
+const SUSPECTS: usize = 32;
+/// Operations named when it cannot be known which one it was: the last ones.
+const ACCUSED: usize = 8;
 
 /// An operation after which the correct flow was not seen to work.
 #[derive(Debug, Clone)]
@@ -21,6 +25,11 @@ pub(super) struct Suspect {
 impl<'s> Session<'s> {
     /// Waits until the correct flow works again; tells whether it does.
     pub(super) async fn comes_back(&mut self) -> bool {
+        self.works_within(RECOVERY).await
+    }
+
+    /// Waits so long until the correct flow works, and longer while the server is busy.
+    async fn works_within(&mut self, time: Duration) -> bool {
         let since = Instant::now();
         let health = self.health.clone();
         loop {
@@ -34,7 +43,7 @@ impl<'s> Session<'s> {
             let limit = if done.chain(&probe.setup).any(slow) {
                 BUSY
             } else {
-                RECOVERY
+                time
             };
             if since.elapsed() > limit {
                 return false;
@@ -52,16 +61,21 @@ impl<'s> Session<'s> {
         if self.comes_back().await {
             return Ok(());
         }
+        Err(self.dead_after(program, trace))
+    }
+
+    /// Writes down that the server is dead after a program; returns the last request.
+    fn dead_after(&mut self, program: &Program, trace: &Trace) -> String {
         let last = self.last_request(program, trace);
         let at = trace.done.last().map_or(0, |done| done.at);
         self.died(program.clone(), at, trace, &last);
-        Err(last)
+        last
     }
 
-    /// After a batch: who may have done it. With `--restart` they are tried one by one in the next session. Returns
-    /// the last request.
-    pub(super) fn accuse(&mut self, programs: &[Program], traces: &[Trace]) -> String {
-        let suspects = suspects(programs, traces);
+    /// After what many programs did at the same time: who may have done it. With `--restart` they are tried one by one
+    /// in the next session. Returns the last request.
+    pub(super) fn accuse(&mut self) -> String {
+        let suspects = suspects(self.course.played());
         let last = suspects.last().map(|one| {
             let program = Program {
                 operations: vec![one.operation.clone()],
@@ -69,22 +83,26 @@ impl<'s> Session<'s> {
             self.last_request(&program, &alone(one))
         });
         self.state.suspects = suspects;
-        if self.options.restart.is_none() || self.state.suspects.len() < 2 {
+        if self.options.restart.is_none() || over(self.options, self.report, self.clock) {
             self.charge();
         }
         last.unwrap_or_else(|| "a correct request".into())
     }
 
-    /// After a restart: which of the suspects it was. Returns the last request when the server is dead again.
+    /// After a restart: which of the suspects it was, and which of its deviations. Returns the last request when the
+    /// server is dead again.
     pub(super) async fn interrogate(&mut self) -> Option<String> {
         for suspect in self.state.suspects.clone() {
-            let program = Program {
-                operations: vec![suspect.operation],
-            };
-            let trace = self.alone(&program).await;
-            if let Err(last) = self.recovered(&program, &trace).await {
+            for operation in smaller(&suspect.operation) {
+                let program = Program {
+                    operations: vec![operation],
+                };
+                let trace = self.alone(&program).await;
+                if self.works_within(RELAPSE).await {
+                    continue;
+                }
                 self.state.suspects.clear();
-                return Some(last);
+                return Some(self.dead_after(&program, &trace));
             }
         }
         self.charge();
@@ -93,7 +111,8 @@ impl<'s> Session<'s> {
 
     /// Writes down all suspects as one finding.
     fn charge(&mut self) {
-        let suspects = std::mem::take(&mut self.state.suspects);
+        let mut suspects = std::mem::take(&mut self.state.suspects);
+        suspects.drain(..suspects.len().saturating_sub(ACCUSED));
         let mut program = Program::default();
         let mut trace = Trace::default();
         for (at, suspect) in suspects.into_iter().enumerate() {
@@ -143,32 +162,34 @@ fn alone(suspect: &Suspect) -> Trace {
     }
 }
 
-/// The deviating operations of a batch that may have ended what worked: they began before the first correct request
-/// failed, and no grant was arranged after them. In the order in which they were sent.
-fn suspects(programs: &[Program], traces: &[Trace]) -> Vec<Suspect> {
+/// An operation with one of its deviations at a time, then as it was.
+fn smaller(operation: &Operation) -> Vec<Operation> {
+    let mut all = Vec::new();
+    if operation.deviations.len() > 1 {
+        let each = operation.deviations.iter();
+        all.extend(each.map(|deviation| Operation {
+            deviations: vec![deviation.clone()],
+            ..operation.clone()
+        }));
+    }
+    all.push(operation.clone());
+    all
+}
+
+/// The deviating operations that may have ended what worked: they began before the first correct request failed, and no
+/// token was got correctly after them. In the order in which they were sent.
+fn suspects<'p>(played: impl Iterator<Item = (&'p Program, &'p Trace)>) -> Vec<Suspect> {
+    let played: Vec<_> = played.collect();
     let over = |seen: &Seen| seen.at + seen.took;
-    let failed = traces
+    let failed = played
         .iter()
-        .filter(|trace| trace.stuck.is_some())
-        .filter_map(|trace| trace.setup.last())
+        .filter(|(_, trace)| trace.stuck.is_some())
+        .filter_map(|(_, trace)| trace.setup.last())
         .map(over)
         .min();
-    // A program whose first operation takes a token had a grant first: it worked when the program had begun.
-    let worked = traces
-        .iter()
-        .filter(|trace| {
-            trace.done.first().is_some_and(|done| {
-                done.at == 0
-                    && matches!(
-                        done.kind,
-                        Kind::Refresh | Kind::Revoke | Kind::Introspect | Kind::Call
-                    )
-            })
-        })
-        .filter_map(|trace| trace.began)
-        .max();
+    let worked = played.iter().filter_map(|(_, trace)| trace.worked).max();
     let mut found: Vec<(Instant, Suspect)> = Vec::new();
-    for (program, trace) in programs.iter().zip(traces) {
+    for (program, trace) in played {
         for done in &trace.done {
             let (Some(operation), Some(seen)) = (program.operations.get(done.at), done.decisive())
             else {

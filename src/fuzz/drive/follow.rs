@@ -29,6 +29,24 @@ pub(super) struct Small {
 }
 
 impl<'s> Session<'s> {
+    /// Whether a candidate is to be followed up; what is not is counted.
+    pub(super) fn wanted(&mut self, program: &Program, candidate: &Candidate) -> bool {
+        let Some(operation) = program.operations.get(candidate.at) else {
+            return false;
+        };
+        if self.known(candidate, operation) {
+            self.report.duplicates += 1;
+            return false;
+        }
+        let bucket = Bucket::of(self.stage.endpoint(operation.kind), candidate, operation);
+        let vain = (bucket.oracle, bucket.endpoint, bucket.effect);
+        let tried = self.in_vain.get(&vain).copied().unwrap_or_default();
+        if tried >= IN_VAIN {
+            *self.report.unconfirmed.entry(candidate.oracle).or_default() += 1;
+        }
+        tried < IN_VAIN
+    }
+
     /// Repeats, shrinks and writes down a candidate.
     pub(super) async fn follow_up(
         &mut self,
@@ -39,24 +57,11 @@ impl<'s> Session<'s> {
         let Some(operation) = program.operations.get(candidate.at) else {
             return Ok(());
         };
-        if self.known(candidate, operation) {
-            self.report.duplicates += 1;
-            return Ok(());
-        }
         let kind = operation.kind;
         let bucket = Bucket::of(self.stage.endpoint(kind), candidate, operation);
-        let vain = (bucket.oracle, bucket.endpoint, bucket.effect.clone());
-        if self
-            .in_vain
-            .get(&vain)
-            .is_some_and(|count| *count >= IN_VAIN)
-        {
-            *self.report.unconfirmed.entry(candidate.oracle).or_default() += 1;
-            return Ok(());
-        }
         let slow = matches!(candidate.oracle, Oracle::Hang | Oracle::Dead);
         let repeats = if slow { REPEATS_SLOW } else { REPEATS };
-        // What was lost in a batch was played by itself before it was judged.
+        // What was lost among others was played by itself before it was judged.
         let before = usize::from(slow && trace.disturbed());
         let mut hits = before;
         let mut last = trace.clone();
@@ -73,6 +78,7 @@ impl<'s> Session<'s> {
         }
         if hits == 0 {
             *self.report.unconfirmed.entry(candidate.oracle).or_default() += 1;
+            let vain = (bucket.oracle, bucket.endpoint, bucket.effect);
             *self.in_vain.entry(vain).or_default() += 1;
             return Ok(());
         }

@@ -1,6 +1,10 @@
 //! Before the first program: which operations work, how fast, and what the server enforces.
 
 use super::*;
+use crate::fuzz::strategy::posted;
+
+/// The most programs at the same time.
+const MOST_JOBS: usize = 64;
 
 impl<'s> Session<'s> {
     /// Which operations work, how fast, and what is enforced.
@@ -56,16 +60,14 @@ impl<'s> Session<'s> {
         times.sort();
         let median = times.get(times.len() / 2).copied().unwrap_or_default();
         self.patience = patience(median);
-        self.slots = slots(
-            world,
-            self.options,
-            self.patience + Duration::from_millis(200),
-            self.options.jobs.max(1) + 1,
-        );
+        let patience = self.patience + Duration::from_millis(200);
+        self.road = road(world, self.options, patience);
         self.counted = 0;
-        if let Some(spare) = self.slots.pop() {
-            self.spare = spare;
-        }
+        let slot = || Slot::new(Arc::clone(&self.road));
+        self.spare = slot();
+        self.slots = (0..self.options.jobs.clamp(1, MOST_JOBS))
+            .map(|_| Some(slot()))
+            .collect();
         self.warm_up(&kinds).await;
         let details = world.target.rar.first().map(|(_, text)| text.clone());
         let abilities = Abilities {
@@ -97,6 +99,7 @@ impl<'s> Session<'s> {
                 .steps
                 .iter()
                 .any(|step| step.deny.is_some()),
+            posts: self.posts(&kinds).await,
             kinds: kinds.clone(),
         };
         let direct = self
@@ -169,6 +172,17 @@ impl<'s> Session<'s> {
                 .position(|client| client.secret.is_some())?;
         }
         there.then_some(operation)
+    }
+
+    /// Whether a correct authorization request works when it is posted.
+    async fn posts(&mut self, kinds: &[Kind]) -> bool {
+        let mut operation = Operation::plain(Kind::Authorize);
+        operation.deviations.push(posted());
+        let program = Program {
+            operations: vec![operation],
+        };
+        kinds.contains(&Kind::Authorize)
+            && (self.alone(&program).await.done.iter()).any(|done| done.answer == Answer::Success)
     }
 
     /// Plain violations of what a server may lawfully not enforce: what is refused counts from now on.
@@ -245,7 +259,7 @@ impl<'s> Session<'s> {
         let login = Program {
             operations: vec![Operation::plain(Kind::Authorize)],
         };
-        for slot in &mut self.slots {
+        for slot in self.slots.iter_mut().flatten() {
             Player::new(&self.stage, slot).play(&login).await;
         }
     }

@@ -69,8 +69,10 @@ impl<'p, 'w> Player<'p, 'w> {
         client: usize,
         resource: usize,
     ) -> Result<usize, String> {
+        let began = Instant::now();
         let code = self.arrange_code(client, resource).await?;
         let grant = self.redeem(code).await?;
+        self.trace.worked = Some(began);
         if let Some(grant) = self.grants.get_mut(grant) {
             grant.doubtful = false;
         }
