@@ -210,3 +210,30 @@ fn suspects<'p>(played: impl Iterator<Item = (&'p Program, &'p Trace)>) -> Vec<S
     let first = found.len().saturating_sub(SUSPECTS);
     found.drain(first..).map(|(_, suspect)| suspect).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_deviation_is_tried_by_itself_before_all_of_them() {
+        let deviation = |name: &str| Deviation {
+            operator: name.into(),
+            parameter: "request".into(),
+            equivalent: false,
+            edits: vec![Edit::Without(name.into())],
+        };
+        let mut operation = Operation::plain(Kind::Revoke);
+        operation.deviations = vec![deviation("one"), deviation("two")];
+        let tried: Vec<String> = smaller(&operation)
+            .iter()
+            .map(|one| {
+                let names = one.deviations.iter();
+                let names: Vec<&str> = names.map(|one| one.operator.as_str()).collect();
+                names.join("+")
+            })
+            .collect();
+        assert_eq!(tried, ["one", "two", "one+two"]);
+        assert_eq!(smaller(&Operation::plain(Kind::Call)).len(), 1);
+    }
+}
