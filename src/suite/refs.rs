@@ -15,7 +15,8 @@ pub struct Document {
     pub title: &'static str,
     /// Whether sections have numbers (`4.1.2.1`, appendix `A.2`) or names (`token-handling`).
     pub numbered: bool,
-    /// Where it is published; sections are `#section-N` there for numbered documents of the IETF.
+    /// Where it is published; sections are `#section-N` there for numbered documents of the IETF, and the slug of
+    /// their heading for those of MCP.
     pub url: &'static str,
 }
 
@@ -176,10 +177,34 @@ const OTHERS: &[Document] = &[
         "https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization",
     ),
     page(
+        "mcp-2026-07-28-security",
+        "MCP 2026-07-28 security",
+        "Model Context Protocol, revision 2026-07-28: authorization security considerations",
+        "https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization/security-considerations",
+    ),
+    page(
+        "mcp-2026-07-28-http",
+        "MCP 2026-07-28 HTTP",
+        "Model Context Protocol, revision 2026-07-28: Streamable HTTP",
+        "https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http",
+    ),
+    page(
         "mcp-2025-11-25",
         "MCP 2025-11-25",
         "Model Context Protocol, revision 2025-11-25: authorization",
         "https://modelcontextprotocol.io/specification/2025-11-25/basic/authorization",
+    ),
+    page(
+        "mcp-2025-11-25-transports",
+        "MCP 2025-11-25 transports",
+        "Model Context Protocol, revision 2025-11-25: transports",
+        "https://modelcontextprotocol.io/specification/2025-11-25/basic/transports",
+    ),
+    page(
+        "mcp-2025-11-25-security",
+        "MCP 2025-11-25 security",
+        "Model Context Protocol, revision 2025-11-25: security best practices",
+        "https://modelcontextprotocol.io/specification/2025-11-25/basic/security_best_practices",
     ),
     page(
         "fetch",
@@ -274,14 +299,16 @@ impl Clause {
         if document.url.is_empty() {
             return None;
         }
-        let ietf = document.url.contains("rfc-editor.org") || document.url.contains("ietf.org");
-        Some(
-            match (ietf, section.starts_with(|c: char| c.is_ascii_digit())) {
-                (true, true) => format!("{}#section-{section}", document.url),
-                (true, false) => format!("{}#appendix-{section}", document.url),
-                (false, _) => document.url.to_owned(),
-            },
-        )
+        let anchor = if document.url.contains("modelcontextprotocol.io") {
+            format!("#{section}")
+        } else if !document.url.contains("rfc-editor.org") && !document.url.contains("ietf.org") {
+            String::new()
+        } else if section.starts_with(|c: char| c.is_ascii_digit()) {
+            format!("#section-{section}")
+        } else {
+            format!("#appendix-{section}")
+        };
+        Some(format!("{}{anchor}", document.url))
     }
 }
 
@@ -353,6 +380,17 @@ mod tests {
             Some("https://www.rfc-editor.org/rfc/rfc6749#appendix-A.4")
         );
         assert_eq!(url("derived"), None);
+    }
+
+    #[test]
+    fn a_heading_of_mcp_has_an_address() {
+        let page = "https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization";
+        assert_eq!(
+            Clause::parse("mcp-2026-07-28#token-handling")
+                .unwrap()
+                .url(),
+            Some(format!("{page}#token-handling"))
+        );
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub const ERROR_CODES: &[&str] = &[
     // RFC 8707 §2, RFC 9396 §5
     "invalid_target",
     "invalid_authorization_details",
-    // RFC 9101 §10.3, OpenID Connect Core §3.1.2.6
+    // RFC 9101 §7, OpenID Connect Core §3.1.2.6
     "invalid_request_uri",
     "invalid_request_object",
     "request_not_supported",

@@ -1,8 +1,12 @@
 //! Every suite file of the repository loads, and is part of the binary.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use oauthspec::suite::refs::DERIVED;
 use oauthspec::suite::{Known, builtin, load};
+
+use crate::pinned::every_suite;
 
 /// What the binary knows.
 pub fn with_known<T>(act: impl FnOnce(&Known<'_>) -> T) -> T {
@@ -48,5 +52,40 @@ fn every_suite_file_is_part_of_the_binary() {
     assert_eq!(
         listed, found,
         "list the files of suites/ in src/suite/builtin.rs, in the order they are to be run"
+    );
+}
+
+/// Nobody can see that a section's number is wrong; so each is looked up once, and written down.
+#[test]
+fn every_section_that_a_case_cites_was_looked_up() {
+    type Sections = BTreeMap<String, BTreeMap<String, Vec<String>>>;
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/catalogue/sections.toml");
+    let groups: Sections = toml::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let mut listed = BTreeSet::new();
+    for (document, sections) in groups.values().flatten() {
+        for section in sections {
+            let entry = format!("{document}#{section}");
+            assert!(listed.insert(entry.clone()), "{entry} stands there twice");
+        }
+    }
+    let mut problems = Vec::new();
+    let mut cited = BTreeSet::new();
+    for case in every_suite().iter().flat_map(|suite| &suite.cases) {
+        for reference in case.refs.iter().filter(|reference| *reference != DERIVED) {
+            cited.insert(reference.clone());
+            if !listed.contains(reference) {
+                problems.push(format!(
+                    "{} cites {reference}: compare the section's heading and text with the case, then add it",
+                    case.id
+                ));
+            }
+        }
+    }
+    let stale = listed.difference(&cited);
+    problems.extend(stale.map(|entry| format!("no case cites {entry}: take it out")));
+    assert!(
+        problems.is_empty(),
+        "fixtures/catalogue/sections.toml\n{}",
+        problems.join("\n")
     );
 }
