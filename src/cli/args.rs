@@ -56,9 +56,9 @@ Example:
 
     /// Write a commented target file for a server: from its documents, its login pages, and flags
     #[command(after_help = "\
-Reads metadata (RFC 8414, OpenID, RFC 9728, the challenge of a 401), registers clients for a moment where the
-server lets anybody, and walks the login page by page. Credentials come from the environment: the login page's
-fields are named, and without --user FIELD=VARIABLE their variables are ALICE_FIELD (BOB_FIELD for a second
+Reads metadata (RFC 8414, OpenID, RFC 9728, the challenge of a 401), registers clients for a moment where the \
+server lets anybody, and walks the login page by page. Credentials come from the environment: the login page's \
+fields are named, and without --user FIELD=VARIABLE their variables are ALICE_FIELD (BOB_FIELD for a second \
 person). In a terminal it asks for what no flag says. What stays open is a comment in the file.
 
 Examples:
@@ -395,7 +395,7 @@ pub struct ScanArgs {
 /// `init`.
 #[derive(Debug, Args)]
 pub struct InitArgs {
-    /// The issuer (https://…), or the URL of an API behind it
+    /// The issuer (https://…), or the URL of an API or an MCP server behind it
     pub issuer: String,
     /// Where to write; without it, the standard output
     #[arg(long, short, value_name = "FILE")]
@@ -418,7 +418,7 @@ pub struct InitArgs {
     /// A harmless request to an API that needs a token: `GET https://api.example/me`
     #[arg(long, value_name = "REQUEST", value_parser = parse::probe)]
     pub probe: Option<String>,
-    /// An MCP server behind it; an URL that ends in /mcp is recognised by itself
+    /// An MCP server behind it; one that is itself the URL is recognised by a path that ends in /mcp, or by taking POST only
     #[arg(long, value_name = "URL", value_parser = parse::url, conflicts_with = "mint")]
     pub mcp: Option<String>,
     /// The resource indicator of that API (RFC 8707)
