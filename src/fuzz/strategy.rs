@@ -141,6 +141,8 @@ pub struct Grammar {
     /// Cards with many payloads come up again in the second half of a deck.
     extra: Vec<Card>,
     deck: Vec<Card>,
+    /// So many at the bottom of the deck come again.
+    again: usize,
     /// Hashes of what was dealt.
     dealt: HashSet<u64>,
     /// Places and operators of which nothing new comes any more.
@@ -216,6 +218,7 @@ impl Grammar {
             cards,
             extra: Vec::new(),
             deck: Vec::new(),
+            again: 0,
             dealt: HashSet::new(),
             exhausted: HashSet::new(),
         };
@@ -228,22 +231,35 @@ impl Grammar {
         self.cards.len()
     }
 
-    fn deal(&mut self) -> Option<Card> {
+    /// The next card, and whether it comes for the first time.
+    fn deal(&mut self) -> Option<(Card, bool)> {
         if self.deck.is_empty() {
-            // Dealt from the end: every card once, then those with many payloads again.
+            // Dealt from the end: every card once, then those with several payloads again, the cheap ones first.
             let mut once = self.cards.clone();
-            self.deck = self.extra.clone();
-            self.draw.shuffle(&mut self.deck);
+            let extra = self.extra.iter().copied();
+            let (mut light, mut heavy): (Vec<Card>, Vec<Card>) =
+                extra.partition(|card| cheap(card.0));
+            self.draw.shuffle(&mut heavy);
+            self.draw.shuffle(&mut light);
             self.draw.shuffle(&mut once);
+            self.deck = heavy;
+            self.deck.append(&mut light);
+            self.again = self.deck.len();
             self.deck.append(&mut once);
         }
-        self.deck.pop()
+        self.take(self.deck.len().checked_sub(1)?)
+    }
+
+    fn take(&mut self, at: usize) -> Option<(Card, bool)> {
+        let first = at >= self.again;
+        self.again -= usize::from(!first);
+        (at < self.deck.len()).then(|| (self.deck.remove(at), first))
     }
 
     /// The next card of a kind, when there is one nearby.
-    fn deal_like(&mut self, kind: Kind) -> Option<Card> {
+    fn deal_like(&mut self, kind: Kind) -> Option<(Card, bool)> {
         let at = self.deck.iter().rposition(|card| card.0 == kind)?;
-        Some(self.deck.remove(at))
+        self.take(at)
     }
 
     /// More copies of the cards with several payloads: all of them where a try costs one request, where the place is the
@@ -253,6 +269,13 @@ impl Grammar {
         let mut extra = Vec::new();
         for card in self.cards.clone() {
             let (kind, place, operator, client) = card;
+            // Where two clients have the same card, each gets half of its copies.
+            let same = |other: &&Card| (other.0, other.1, other.2) == (kind, place, operator);
+            let mut twins = self.cards.iter().filter(same).copied();
+            if twins.next() != Some(card) {
+                continue;
+            }
+            let twin = twins.next().unwrap_or(card);
             let all = cheap(kind) || place.role == Role::Request;
             let enough = if all { MOST_SAMPLED } else { 2 * MOST_COPIES };
             let (mut payloads, mut nothing_new) = (HashSet::new(), 0);
@@ -265,7 +288,7 @@ impl Grammar {
             } else {
                 payloads.len().div_ceil(2).min(MOST_COPIES)
             };
-            extra.extend((1..copies).map(|_| card));
+            extra.extend((1..copies).map(|copy| if copy % 2 == 1 { twin } else { card }));
         }
         self.draw = chance;
         extra
@@ -285,15 +308,15 @@ impl Grammar {
                 _ => 3,
             };
             for _ in 0..count {
-                let Some(card) = self.deal() else {
+                let Some((card, first)) = self.deal() else {
                     break;
                 };
-                operations.push(self.carded(card));
+                operations.push(self.carded(card, first));
                 // What is cheap comes in bundles: one grant is enough for all of them.
                 if cheap(card.0) && count == 1 {
                     for _ in 1..BUNDLE {
-                        if let Some(card) = self.deal_like(card.0) {
-                            operations.push(self.carded(card));
+                        if let Some((card, first)) = self.deal_like(card.0) {
+                            operations.push(self.carded(card, first));
                         }
                     }
                 }
@@ -307,8 +330,8 @@ impl Grammar {
         Program { operations }
     }
 
-    /// An operation with one card, seldom two or three.
-    fn carded(&mut self, card: Card) -> Operation {
+    /// An operation with one card: alone when the card comes for the first time, later seldom with another one or two.
+    fn carded(&mut self, card: Card, first: bool) -> Operation {
         let (kind, place, operator, client) = card;
         let mut operation = Operation {
             client,
@@ -319,6 +342,9 @@ impl Grammar {
         }
         let deviation = self.unseen(place, operator, client);
         operation.deviations.push(deviation);
+        if first {
+            return operation;
+        }
         // Some servers read a posted authorization request by other code: each way gets half of them.
         if kind == Kind::Authorize && self.abilities.posts && self.draw.one_in(2) {
             operation.deviations.push(posted());
@@ -541,7 +567,8 @@ mod tests {
         let mut grammar = Grammar::new(abilities(), Dictionary::default(), 1);
         let mut seen = std::collections::HashSet::new();
         for _ in 0..grammar.cards() {
-            let (kind, place, operator, client) = grammar.deal().unwrap();
+            let ((kind, place, operator, client), first) = grammar.deal().unwrap();
+            assert!(first);
             seen.insert((kind, place.name, operator, client));
         }
         assert_eq!(seen.len(), grammar.cards());
