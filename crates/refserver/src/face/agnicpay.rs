@@ -95,7 +95,7 @@ pub(super) static FACE: FaceData = FaceData {
         ),
         (
             "token.lifetime",
-            "the guide promises access tokens of 30 to 60 days (Token Expiration); short ones are safer",
+            "the guide promises access tokens of 30 to 60 days (Token Response); short ones are safer",
         ),
         (
             "refresh.no-client",
