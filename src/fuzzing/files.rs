@@ -41,11 +41,15 @@ pub fn suite_file(data: &[u8]) {
     }
 }
 
-/// A target file, in a world with one environment variable and no folder: its issuer, clients and resources are
+/// A target file, in a world where every environment variable but `NONE` is set and there is no folder: its issuer, clients and resources are
 /// those of the file.
 pub fn target_file(data: &[u8]) {
     let text = text(data);
-    let env = |name: &str| (name == "PORT").then(|| "8080".to_owned());
+    let env = |name: &str| match name {
+        "NONE" => None,
+        "PORT" => Some("8080".to_owned()),
+        _ => Some(format!("the-value-of-{name}")),
+    };
     let around = Surroundings {
         env: &env,
         folder: None::<&Path>,
