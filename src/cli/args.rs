@@ -65,7 +65,7 @@ Examples:
   oauthspec init https://as.example --out target.toml
   oauthspec init https://api.example/me --user username=MY_NAME --user password=MY_PASSWORD
   oauthspec init https://mcp.example/mcp --out target.toml
-  oauthspec init https://as.example --client-id my-app --redirect-uri https://my.app/cb --i-am-authorized")]
+  oauthspec init https://as.example --client-id app --redirect-uri https://app/cb --i-am-authorized")]
     Init(Box<InitArgs>),
 
     /// Try the login of a target by itself
@@ -130,7 +130,7 @@ Prints a target file that describes the running server: clients, users, resource
 Examples:
   oauthspec serve
   oauthspec serve --port 9000 --fault pkce-plain
-  oauthspec serve tenant --ca-out ca.pem               an issuer on https; `init` and `scan` take --ca ca.pem")]
+  oauthspec serve tenant --ca-out ca.pem               an issuer on https, for init --ca ca.pem")]
     Serve(ServeArgs),
 
     /// Compare two JSON reports: what broke, what was mended, which policy changed
