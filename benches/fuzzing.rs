@@ -22,6 +22,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use memchr::memmem;
 use oauthspec::fuzz::drive::{self, Event, Options};
 use oauthspec::fuzz::finding::Finding;
 use oauthspec::fuzz::oracle::Oracle;
@@ -29,6 +30,10 @@ use oauthspec::target::model::{Client, ClientAuth, ClientKind, Target};
 use oauthspec::target::reference::Reference;
 use refserver::{Face, Fault};
 use tokio::task::JoinHandle;
+
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What was asked for.
 struct Asked {
@@ -285,20 +290,14 @@ fn serve(mut stream: TcpStream, yes: &str, no: &str) {
     let mut bytes = Vec::new();
     let mut chunk = [0_u8; 16 << 10];
     loop {
-        while let Some(head) = find_bytes(&bytes, b"\r\n\r\n") {
-            let text = String::from_utf8_lossy(&bytes[..head]).to_ascii_lowercase();
-            let length = text
-                .split("content-length: ")
-                .nth(1)
-                .and_then(|rest| rest.lines().next()?.trim().parse::<usize>().ok())
-                .unwrap_or(0);
-            let end = head + 4 + length;
+        while let Some(head) = memmem::find(&bytes, b"\r\n\r\n") {
+            let end = head + 4 + length(&bytes[..head + 2]);
             if bytes.len() < end {
                 break;
             }
             let known = b"Basic Y2M6Y2FubmVkLXNlY3JldA==\r\n";
             let right =
-                find_bytes(&bytes[..head + 2], known).is_some() && granted(&bytes[head + 4..end]);
+                memmem::find(&bytes[..head + 2], known).is_some() && granted(&bytes[head + 4..end]);
             let answer = if right { yes } else { no };
             if stream.write_all(answer.as_bytes()).is_err() {
                 return;
@@ -312,22 +311,36 @@ fn serve(mut stream: TcpStream, yes: &str, no: &str) {
     }
 }
 
-/// Whether a form asks for client credentials, and repeats nothing.
-fn granted(body: &[u8]) -> bool {
-    let names: Vec<&[u8]> = body
-        .split(|byte| *byte == b'&')
-        .map(|pair| pair.split(|byte| *byte == b'=').next().unwrap_or_default())
-        .collect();
-    let once = |(at, name): (usize, &&[u8])| !names[..at].contains(name);
-    names.len() < 100
-        && names.iter().enumerate().all(once)
-        && body
-            .split(|byte| *byte == b'&')
-            .any(|pair| pair == b"grant_type=client_credentials")
+/// What the first Content-Length of a head says.
+fn length(head: &[u8]) -> usize {
+    const NAME: &[u8] = b"\ncontent-length: ";
+    let lines = memchr::memchr_iter(b'\n', head).map(|at| &head[at..]);
+    lines
+        .filter(|line| line.len() >= NAME.len())
+        .find(|line| line[..NAME.len()].eq_ignore_ascii_case(NAME))
+        .and_then(|line| {
+            let digits = line[NAME.len()..].split(|byte| *byte == b'\r').next()?;
+            std::str::from_utf8(digits).ok()?.trim().parse().ok()
+        })
+        .unwrap_or(0)
 }
 
-fn find_bytes(text: &[u8], what: &[u8]) -> Option<usize> {
-    text.windows(what.len()).position(|window| window == what)
+/// Whether a form asks for client credentials, and repeats nothing.
+fn granted(body: &[u8]) -> bool {
+    const MOST: usize = 100;
+    if memchr::memchr_iter(b'&', body).take(MOST).count() == MOST {
+        return false;
+    }
+    let pairs = body.split(|byte| *byte == b'&');
+    let names: Vec<&[u8]> = pairs
+        .clone()
+        .map(|pair| &pair[..memchr::memchr(b'=', pair).unwrap_or(pair.len())])
+        .collect();
+    let once = |(at, name): (usize, &&[u8])| !names[..at].contains(name);
+    names.iter().enumerate().all(once)
+        && pairs
+            .into_iter()
+            .any(|pair| pair == b"grant_type=client_credentials")
 }
 
 fn canned_target(issuer: &str) -> Target {

@@ -1,14 +1,15 @@
 //! A fuzzing run: prove that the correct flow works, learn what the server enforces, then make
 //! programs, play them, judge them, and follow up what looks wrong.
 //!
-//! Programs are played on several connections (see [`course`]) and judged in the order in which they were
-//! made, so that the same seed comes to the same decisions however fast the server is; what may have
+//! Programs are played on several connections by several threads (see [`course`]) and judged in the order in which they
+//! were made, so that the same seed comes to the same decisions however fast the server is; what may have
 //! been disturbed by a neighbour is played again by itself first. Time only cuts the end.
 
 mod course;
 mod death;
 mod follow;
 mod learn;
+mod workers;
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
@@ -21,6 +22,7 @@ use proptest::strategy::ValueTree as _;
 use serde::{Deserialize, Serialize};
 
 use self::course::Course;
+use self::workers::{Job, Workers};
 use super::connection::{Road, Seen};
 use super::dictionary::Dictionary;
 use super::finding::{self, Bucket, Finding};
@@ -30,8 +32,8 @@ use super::play::{Player, Slot, Stage, Trace, patience};
 use super::shrink::ProgramTree;
 use super::strategy::{Abilities, Actor, Grammar};
 use crate::flow::{Answer, World};
-use crate::run::{Failure, Prepared, Stop, cleanup, prepare};
-use crate::target::model::{Client, Target};
+use crate::run::{Failure, Stop, cleanup, prepare};
+use crate::target::model::Target;
 use crate::transport::Limits;
 
 /// What the user asked for.
@@ -149,13 +151,16 @@ pub async fn run(
     let mut state = load_state(options);
     loop {
         let prepared = prepare(target.clone(), &preparation(options)).await?;
-        let died = {
-            let mut session =
-                Session::open(&prepared, options, &mut state, &mut report, hear, clock).await?;
-            session.go(stop).await
-        };
-        report.leftovers = cleanup::clean(&prepared.world, false).await;
-        match (died, &options.restart) {
+        let stage = Arc::new(Stage::of(prepared.world));
+        let preflight = prepared.preflight;
+        let ended = async {
+            let mut session = Session::new(&stage, options, &mut state, &mut report, hear, clock);
+            session.learn(preflight).await?;
+            Ok(session.go(stop).await)
+        }
+        .await;
+        report.leftovers = cleanup::clean(&stage.world, false).await;
+        match (ended?, &options.restart) {
             (Some(last), Some(command)) if !over(options, &report, clock) => {
                 hear(Event::Note(format!(
                     "the server is dead after {last}; restarting it"
@@ -257,49 +262,18 @@ fn save_state(options: &Options, state: &State) -> Result<(), String> {
         .map_err(|error| format!("{} cannot be written: {error}", out.display()))
 }
 
-/// The clients that act, the usual one first. Those whose codes live for moments are left out.
-fn actors(world: &World) -> Vec<Client> {
-    let usable = |client: &&Client| {
-        client.id.is_some()
-            && !matches!(
-                client.name.as_str(),
-                "brief" | "legacy" | "keyed" | "native"
-            )
-            && Some(client.name.as_str()) != world.target.introspection_client.as_deref()
-    };
-    let mut found: Vec<Client> = world
-        .target
-        .clients
-        .iter()
-        .filter(usable)
-        .cloned()
-        .collect();
-    let rank = |client: &Client| match client.name.as_str() {
-        "a" => 0,
-        "b" => 1,
-        "confidential" => 2,
-        "confidential-b" => 3,
-        _ => 4,
-    };
-    found.sort_by_key(rank);
-    found.truncate(4);
-    found
-}
-
 /// One target, alive.
 struct Session<'s> {
-    prepared: &'s Prepared,
     options: &'s Options,
     state: &'s mut State,
     report: &'s mut Report,
     hear: &'s mut (dyn FnMut(Event) + Send),
     clock: Instant,
-    stage: Arc<Stage<'s>>,
+    stage: Arc<Stage>,
     road: Arc<Road>,
-    /// Those that are not here are playing.
-    slots: Vec<Option<Slot>>,
-    course: Course<'s>,
-    /// For what is played by itself: the other slots are as they were afterwards.
+    workers: Workers,
+    course: Course,
+    /// For what is played by itself: the lanes are as they were afterwards.
     spare: Slot,
     grammar: Grammar,
     policy: Policy,
@@ -313,76 +287,35 @@ struct Session<'s> {
 }
 
 impl<'s> Session<'s> {
-    /// Proves that something correct works, and learns what the server enforces.
-    async fn open(
-        prepared: &'s Prepared,
+    /// One that knows nothing yet: see [`Session::learn`].
+    fn new(
+        stage: &Arc<Stage>,
         options: &'s Options,
         state: &'s mut State,
         report: &'s mut Report,
         hear: &'s mut (dyn FnMut(Event) + Send),
         clock: Instant,
-    ) -> Result<Session<'s>, Failure> {
-        let world = &prepared.world;
-        let stage = Stage {
-            world,
-            actors: actors(world),
-            resources: world
-                .target
-                .resources
-                .iter()
-                // What needs more than a token (an authorization detail, an MCP session) says nothing about the token.
-                .filter(|resource| resource.rar.is_none() && resource.mcp.is_none())
-                .collect(),
-            waiting: world
-                .target
-                .clients
-                .iter()
-                .flat_map(|client| client.redirect_uris.clone())
-                .collect(),
-            introspector: world
-                .target
-                .introspection_client
-                .as_deref()
-                .and_then(|name| world.target.client(name))
-                .filter(|client| client.id.is_some())
-                .cloned(),
-        };
-        if stage.actors.is_empty() {
-            if let (None, Err(reason)) = (&world.metadata, &prepared.preflight) {
-                return Err(Failure::Unreachable(world.secrets.redact(reason)));
-            }
-            return Err(Failure::Configuration(
-                "the target names no client that can act; add [client.a] to the target file".into(),
-            ));
-        }
-        let road = road(world, options, Duration::from_secs(10));
-        let spare = Slot::new(Arc::clone(&road));
-        let mut session = Session {
-            prepared,
+    ) -> Session<'s> {
+        let road = road(&stage.world, options, Duration::from_secs(10));
+        Session {
             options,
             grammar: Grammar::new(Abilities::default(), Dictionary::default(), 0),
             state,
             report,
             hear,
             clock,
-            stage: Arc::new(stage),
-            road,
-            slots: Vec::new(),
+            stage: Arc::clone(stage),
+            workers: Workers::default(),
             course: Course::default(),
-            spare,
+            spare: Slot::new(Arc::clone(&road)),
+            road,
             policy: Policy::default(),
             patience: Duration::from_secs(2),
             in_vain: BTreeMap::new(),
             health: Program::default(),
-            markup: format!("{}\"'><svg/onload=1>", world.canary),
+            markup: format!("{}\"'><svg/onload=1>", stage.world.canary),
             counted: 0,
-        };
-        session.learn().await?;
-        Ok(session)
-    }
-
-    fn world(&self) -> &'s World {
-        &self.prepared.world
+        }
     }
 
     fn say(&mut self, text: impl Into<String>) {
@@ -397,19 +330,20 @@ impl<'s> Session<'s> {
             .await
     }
 
-    /// Plays a program again, by itself, where it was played before.
-    async fn repeated(&mut self, program: &Program, number: usize) -> Trace {
-        let stage = Arc::clone(&self.stage);
-        let Some(slot) = self.place_of(number) else {
-            return Trace::default();
-        };
-        slot.lane.hang_up();
-        Player::new(&stage, slot).play(program).await
+    /// Plays a program again where it was played before, on new connections; nothing may be under way.
+    async fn repeated(&mut self, program: &Arc<Program>, number: usize) -> Option<Trace> {
+        self.workers.give(Job {
+            lane: number % self.workers.lanes.max(1),
+            number,
+            program: Arc::clone(program),
+            anew: true,
+        });
+        Some(self.workers.finished().await?.trace)
     }
 
     fn judge(&self, program: &Program, trace: &Trace) -> Vec<Candidate> {
         Judge {
-            world: self.world(),
+            world: &self.stage.world,
             policy: &self.policy,
             patience: self.patience,
             markup: &self.markup,
@@ -452,7 +386,7 @@ impl<'s> Session<'s> {
     async fn settle(
         &mut self,
         number: usize,
-        program: &Program,
+        program: &Arc<Program>,
         mut trace: Arc<Trace>,
         stop: &Stop,
     ) -> Result<(), String> {
@@ -464,7 +398,9 @@ impl<'s> Session<'s> {
             if !self.comes_back().await {
                 return Err(self.accuse());
             }
-            trace = Arc::new(self.repeated(program, number).await);
+            if let Some(again) = self.repeated(program, number).await {
+                trace = Arc::new(again);
+            }
         }
         self.learn_from(&trace);
         for candidate in self.judge(program, &trace) {

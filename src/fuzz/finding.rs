@@ -217,7 +217,7 @@ pub struct Shown<'f> {
 }
 
 /// Writes a finding.
-pub fn write(stage: &Stage<'_>, shown: &Shown<'_>) -> Finding {
+pub fn write(stage: &Stage, shown: &Shown<'_>) -> Finding {
     let oracle = shown.bucket.oracle;
     let mut id = shown.bucket.slug();
     if shown.twins > 0 {
@@ -237,7 +237,7 @@ pub fn write(stage: &Stage<'_>, shown: &Shown<'_>) -> Finding {
         shown.seed,
         describe(shown.program)
     );
-    for line in curl_lines(stage.world, shown) {
+    for line in curl_lines(&stage.world, shown) {
         let _ = writeln!(out, "# {line}");
     }
     let _ = writeln!(

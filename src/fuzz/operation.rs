@@ -212,6 +212,12 @@ impl Edit {
         }
     }
 
+    /// Whether it uses what correct requests carry.
+    pub fn keeps(&self) -> bool {
+        let pieces = self.values().iter().flat_map(|text| &text.0);
+        pieces.into_iter().any(|piece| matches!(piece, Piece::Own))
+    }
+
     /// The values it sets, for shortening.
     pub fn values_mut(&mut self) -> &mut [Text] {
         match self {

@@ -21,27 +21,53 @@ use super::operation::{Credential, Edit, Kind, Operation, Person, Piece, Program
 use crate::flow::draft::{Draft, Encoding, Param};
 use crate::flow::{Answer, How, World, answer, call, register, token};
 use crate::login::{Browser, End, Visit, Walk, Will, walk};
-use crate::target::model::{Client, Driver, Resource};
+use crate::target::model::{Client, Driver, Resource, Target};
 use crate::transport::{Reply, Request};
 
 /// Pages and redirects after which a login is going in circles.
 const MOST_HOPS: usize = 20;
 
 /// What all programs of a run share.
-pub struct Stage<'w> {
+pub struct Stage {
     /// The target.
-    pub world: &'w World,
+    pub world: World,
     /// The clients that act; the first is the usual one.
     pub actors: Vec<Client>,
     /// Resources without special needs.
-    pub resources: Vec<&'w Resource>,
+    pub resources: Vec<Resource>,
     /// Where clients wait.
     pub waiting: Vec<String>,
     /// The introspection client.
     pub introspector: Option<Client>,
 }
 
-impl Stage<'_> {
+impl Stage {
+    /// All that the target knows.
+    pub fn of(world: World) -> Stage {
+        let target = &world.target;
+        let introspector = target.introspection_client.as_deref();
+        Stage {
+            actors: actors(target),
+            resources: target
+                .resources
+                .iter()
+                // What needs more than a token (an authorization detail, an MCP session) says nothing about the token.
+                .filter(|resource| resource.rar.is_none() && resource.mcp.is_none())
+                .cloned()
+                .collect(),
+            waiting: target
+                .clients
+                .iter()
+                .flat_map(|client| client.redirect_uris.clone())
+                .collect(),
+            introspector: introspector
+                .and_then(|name| target.client(name))
+                .filter(|client| client.id.is_some())
+                .cloned(),
+            world,
+        }
+    }
+
     /// The endpoint an operation goes to, for buckets and messages: one that is two at once is the token endpoint.
     pub fn endpoint(&self, kind: Kind) -> &'static str {
         let endpoints = &self.world.endpoints;
@@ -49,6 +75,29 @@ impl Stage<'_> {
         let kind = if shared { Kind::Exchange } else { kind };
         kind.endpoint()
     }
+}
+
+/// The clients that act, the usual one first. Those whose codes live for moments are left out.
+fn actors(target: &Target) -> Vec<Client> {
+    let usable = |client: &&Client| {
+        client.id.is_some()
+            && !matches!(
+                client.name.as_str(),
+                "brief" | "legacy" | "keyed" | "native"
+            )
+            && Some(client.name.as_str()) != target.introspection_client.as_deref()
+    };
+    let mut found: Vec<Client> = target.clients.iter().filter(usable).cloned().collect();
+    let rank = |client: &Client| match client.name.as_str() {
+        "a" => 0,
+        "b" => 1,
+        "confidential" => 2,
+        "confidential-b" => 3,
+        _ => 4,
+    };
+    found.sort_by_key(rank);
+    found.truncate(4);
+    found
 }
 
 /// One sender with its connections and a browser in which the user has logged in.
@@ -173,17 +222,17 @@ pub fn merged(operation: &Operation) -> Vec<&Edit> {
 }
 
 /// Plays one program.
-pub struct Player<'p, 'w> {
-    stage: &'p Stage<'w>,
+pub struct Player<'p> {
+    stage: &'p Stage,
     slot: &'p mut Slot,
     codes: Vec<Code>,
     grants: Vec<Grant>,
     trace: Trace,
 }
 
-impl<'p, 'w> Player<'p, 'w> {
+impl<'p> Player<'p> {
     /// With nothing done yet.
-    pub fn new(stage: &'p Stage<'w>, slot: &'p mut Slot) -> Player<'p, 'w> {
+    pub fn new(stage: &'p Stage, slot: &'p mut Slot) -> Player<'p> {
         Player {
             stage,
             slot,
@@ -242,9 +291,9 @@ impl<'p, 'w> Player<'p, 'w> {
         &actors[at.min(actors.len().saturating_sub(1))]
     }
 
-    fn resource(&self, at: usize) -> Option<&'w Resource> {
+    fn resource(&self, at: usize) -> Option<&'p Resource> {
         let resources = &self.stage.resources;
-        resources.get(at).or(resources.first()).copied()
+        resources.get(at).or(resources.first())
     }
 
     fn resource_id(&self, at: usize) -> Option<String> {

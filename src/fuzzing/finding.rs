@@ -5,7 +5,6 @@ use std::sync::LazyLock;
 use toml::{Table, Value};
 
 use super::{planted, text};
-use crate::flow::World;
 use crate::fuzz::finding::{Bucket, Shown, write};
 use crate::fuzz::operation::{Edit, Piece, Program, Text};
 use crate::fuzz::oracle::{Candidate, Oracle};
@@ -26,13 +25,13 @@ id = "http://127.0.0.1:1/api"
 probe = "GET http://127.0.0.1:1/api"
 "#;
 
-static WORLD: LazyLock<World> = LazyLock::new(|| {
+static STAGE: LazyLock<Stage> = LazyLock::new(|| {
     let around = Surroundings {
         env: &|_| None,
         folder: None,
     };
     let loaded = load_str("target.toml", TARGET, &around).expect("a target");
-    prepare::connect(loaded.target, &Options::default()).expect("a world")
+    Stage::of(prepare::connect(loaded.target, &Options::default()).expect("a world"))
 });
 
 /// Operations more than these, or longer texts, make no other file.
@@ -52,20 +51,13 @@ pub fn finding_file(data: &[u8]) {
     }
     let oracle = Oracle::ALL[note.len() % Oracle::ALL.len()];
     let last = &program.operations[count - 1];
-    let stage = Stage {
-        world: &WORLD,
-        actors: WORLD.target.clients.clone(),
-        resources: WORLD.target.resources.iter().collect(),
-        waiting: Vec::new(),
-        introspector: None,
-    };
     let candidate = Candidate {
         oracle,
         at: count - 1,
         note: note.to_owned(),
     };
     let finding = write(
-        &stage,
+        &STAGE,
         &Shown {
             bucket: Bucket::of(last.kind.endpoint(), &candidate, last),
             program: &program,

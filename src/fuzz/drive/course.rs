@@ -6,13 +6,13 @@
 
 use std::collections::VecDeque;
 
-use futures_util::future::LocalBoxFuture;
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
-
 use super::*;
 
 /// Programs of a batch for each lane.
 const DEPTH: usize = 8;
+
+/// Programs that a lane has at a time: the one it plays and the one it need not wait for.
+const AHEAD: usize = 2;
 
 /// A program and what became of it.
 pub(super) struct Played {
@@ -21,16 +21,9 @@ pub(super) struct Played {
     pub(super) trace: Option<Arc<Trace>>,
 }
 
-/// A lane that has finished a program.
-struct Finished {
-    number: usize,
-    slot: Slot,
-    trace: Trace,
-}
-
 /// The programs of a session by their numbers: those judged last, those played, those to play.
 #[derive(Default)]
-pub(super) struct Course<'s> {
+pub(super) struct Course {
     window: VecDeque<Played>,
     /// The number of the first one in the window.
     first: usize,
@@ -38,10 +31,11 @@ pub(super) struct Course<'s> {
     pub(super) judged: usize,
     /// The number each lane plays next: its own, or that plus a multiple of the number of lanes.
     next: Vec<usize>,
-    under_way: FuturesUnordered<LocalBoxFuture<'s, Finished>>,
+    /// How many each lane has.
+    given: Vec<usize>,
 }
 
-impl Course<'_> {
+impl Course {
     /// How many were made.
     fn made(&self) -> usize {
         self.first + self.window.len()
@@ -86,15 +80,9 @@ impl<'s> Session<'s> {
         while self.arrive().await {}
     }
 
-    /// Where a program was played; `None` while something is under way there.
-    pub(super) fn place_of(&mut self, number: usize) -> Option<&mut Slot> {
-        let count = self.slots.len().max(1);
-        self.slots.get_mut(number % count)?.as_mut()
-    }
-
     /// How many programs are made at a time.
     pub(super) fn batch(&self) -> usize {
-        self.slots.len().max(1) * DEPTH
+        self.workers.lanes.max(1) * DEPTH
     }
 
     /// Makes the next batch, when it is time for it.
@@ -123,45 +111,38 @@ impl<'s> Session<'s> {
         }
     }
 
-    /// Gives every idle lane its next program.
+    /// Gives every lane what it plays next.
     fn begin(&mut self) {
-        let count = self.slots.len();
-        self.course.next.resize_with(count, Default::default);
-        for (lane, home) in self.slots.iter_mut().enumerate() {
-            let Some(next) = self.course.next.get(lane).copied() else {
-                continue;
-            };
-            let number = next * count + lane;
-            let Some(played) = self.course.at(number) else {
-                continue;
-            };
-            let program = Arc::clone(&played.program);
-            let Some(mut slot) = home.take() else {
-                continue;
-            };
-            if let Some(next) = self.course.next.get_mut(lane) {
+        let lanes = self.workers.lanes;
+        self.course.next.resize(lanes, 0);
+        self.course.given.resize(lanes, 0);
+        let state = self.course.next.iter_mut().zip(&mut self.course.given);
+        for (lane, (next, given)) in state.enumerate() {
+            while *given < AHEAD {
+                let number = *next * lanes + lane;
+                let at = number.checked_sub(self.course.first);
+                let Some(played) = at.and_then(|at| self.course.window.get(at)) else {
+                    break;
+                };
                 *next += 1;
-            }
-            let stage = Arc::clone(&self.stage);
-            self.course.under_way.push(Box::pin(async move {
-                let trace = Player::new(&stage, &mut slot).play(&program).await;
-                Finished {
+                *given += 1;
+                self.workers.give(Job {
+                    lane,
                     number,
-                    slot,
-                    trace,
-                }
-            }));
+                    program: Arc::clone(&played.program),
+                    anew: false,
+                });
+            }
         }
     }
 
     /// Waits for a lane; tells whether there was one to wait for.
     async fn arrive(&mut self) -> bool {
-        let Some(finished) = self.course.under_way.next().await else {
+        let Some(finished) = self.workers.finished().await else {
             return false;
         };
-        let count = self.slots.len().max(1);
-        if let Some(home) = self.slots.get_mut(finished.number % count) {
-            *home = Some(finished.slot);
+        if let Some(given) = self.course.given.get_mut(finished.lane) {
+            *given -= 1;
         }
         let at = finished.number.checked_sub(self.course.first);
         if let Some(played) = at.and_then(|at| self.course.window.get_mut(at)) {

@@ -132,7 +132,7 @@ impl<'s> Session<'s> {
 
     fn last_request(&self, program: &Program, trace: &Trace) -> String {
         let seen = trace.done.iter().flat_map(|done| &done.seen).last();
-        let mut secrets = self.world().secrets.clone();
+        let mut secrets = self.stage.world.secrets.clone();
         seen.map_or_else(
             || finding::describe(program),
             |seen: &Seen| {

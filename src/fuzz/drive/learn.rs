@@ -8,8 +8,20 @@ const MOST_JOBS: usize = 64;
 
 impl<'s> Session<'s> {
     /// Which operations work, how fast, and what is enforced.
-    pub(super) async fn learn(&mut self) -> Result<(), Failure> {
-        let world = self.world();
+    ///
+    /// # Errors
+    /// [`Failure`], when nothing correct does.
+    pub(super) async fn learn(&mut self, preflight: Result<(), String>) -> Result<(), Failure> {
+        let stage = Arc::clone(&self.stage);
+        let world = &stage.world;
+        if stage.actors.is_empty() {
+            if let (None, Err(reason)) = (&world.metadata, &preflight) {
+                return Err(Failure::Unreachable(world.secrets.redact(reason)));
+            }
+            return Err(Failure::Configuration(
+                "the target names no client that can act; add [client.a] to the target file".into(),
+            ));
+        }
         let mut kinds = Vec::new();
         let mut times = Vec::new();
         let mut why_not = Vec::new();
@@ -52,9 +64,8 @@ impl<'s> Session<'s> {
             .iter()
             .all(|kind| matches!(kind, Kind::Discover | Kind::Register))
         {
-            let reason = self.prepared.preflight.clone().err();
             why_not.dedup();
-            let reason = reason.unwrap_or_else(|| why_not.join("; "));
+            let reason = preflight.err().unwrap_or_else(|| why_not.join("; "));
             return Err(Failure::Unreachable(world.secrets.redact(&reason)));
         }
         times.sort();
@@ -63,11 +74,10 @@ impl<'s> Session<'s> {
         let patience = self.patience + Duration::from_millis(200);
         self.road = road(world, self.options, patience);
         self.counted = 0;
-        let slot = || Slot::new(Arc::clone(&self.road));
-        self.spare = slot();
-        self.slots = (0..self.options.jobs.clamp(1, MOST_JOBS))
-            .map(|_| Some(slot()))
-            .collect();
+        self.spare = Slot::new(Arc::clone(&self.road));
+        let lanes = self.options.jobs.clamp(1, MOST_JOBS);
+        self.workers = Workers::start(&stage, &self.road, lanes)
+            .map_err(|error| Failure::Configuration(format!("no thread to be had: {error}")))?;
         self.warm_up(&kinds).await;
         let details = world.target.rar.first().map(|(_, text)| text.clone());
         let abilities = Abilities {
@@ -147,7 +157,7 @@ impl<'s> Session<'s> {
 
     /// The correct operation of a kind; `None` where the target has no such endpoint.
     pub(super) fn usual(&self, kind: Kind) -> Option<Operation> {
-        let world = self.world();
+        let world = &self.stage.world;
         let endpoints = &world.endpoints;
         let there = match kind {
             Kind::Authorize => endpoints.authorization.is_some(),
@@ -251,16 +261,16 @@ impl<'s> Session<'s> {
         self.say(format!("enforced when asked plainly: {enforced}"));
     }
 
-    /// Logs in on every slot, so that no answer depends on which program came first there.
+    /// Logs in on every lane, so that no answer depends on which program came first there.
     pub(super) async fn warm_up(&mut self, kinds: &[Kind]) {
         if !kinds.contains(&Kind::Authorize) {
             return;
         }
-        let login = Program {
+        let login = Arc::new(Program {
             operations: vec![Operation::plain(Kind::Authorize)],
-        };
-        for slot in self.slots.iter_mut().flatten() {
-            Player::new(&self.stage, slot).play(&login).await;
+        });
+        for lane in 0..self.workers.lanes {
+            self.repeated(&login, lane).await;
         }
     }
 }

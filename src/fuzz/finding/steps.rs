@@ -33,8 +33,8 @@ impl Step {
 }
 
 /// The steps of a case.
-pub(super) struct Steps<'s, 'w> {
-    pub(super) stage: &'s Stage<'w>,
+pub(super) struct Steps<'s> {
+    pub(super) stage: &'s Stage,
     pub(super) oracle: Oracle,
     pub(super) steps: Vec<Step>,
     pub(super) needs: Vec<String>,
@@ -46,8 +46,8 @@ pub(super) const REFUSALS: &str = r#"["invalid_request", "invalid_grant", "inval
 pub(super) const CHALLENGES: &str =
     r#"["invalid_token", "invalid_request", "insufficient_scope", ""]"#;
 
-impl<'s, 'w> Steps<'s, 'w> {
-    pub(super) fn new(stage: &'s Stage<'w>, oracle: Oracle) -> Steps<'s, 'w> {
+impl<'s> Steps<'s> {
+    pub(super) fn new(stage: &'s Stage, oracle: Oracle) -> Steps<'s> {
         Steps {
             stage,
             oracle,

@@ -3,7 +3,7 @@
 use super::steps::{CHALLENGES, REFUSALS, Steps};
 use super::*;
 
-impl<'s, 'w> Steps<'s, 'w> {
+impl<'s> Steps<'s> {
     pub(super) fn expectation(&self, operation: &Operation, accused: bool) -> Vec<String> {
         let call = operation.kind == Kind::Call;
         let refusal = || {
@@ -179,7 +179,7 @@ impl<'s, 'w> Steps<'s, 'w> {
             // Registered metadata stands for itself.
             other if operation.kind == Kind::Register => {
                 let value = client
-                    .map(|client| crate::flow::register::metadata(stage.world, client, "fuzz"));
+                    .map(|client| crate::flow::register::metadata(&stage.world, client, "fuzz"));
                 let value = value
                     .and_then(|members| members.into_iter().find(|(member, _)| member == other));
                 value

@@ -2,7 +2,7 @@
 
 use super::*;
 
-impl<'p, 'w> Player<'p, 'w> {
+impl<'p> Player<'p> {
     /// The grant and the token an operation presents.
     pub(super) async fn presented(
         &mut self,
@@ -39,7 +39,7 @@ impl<'p, 'w> Player<'p, 'w> {
 
     pub(super) async fn revoke(&mut self, operation: &Operation) -> Result<Done, String> {
         let (at, token) = self.presented(operation, true).await?;
-        let world = self.stage.world;
+        let world = &self.stage.world;
         let endpoint = world
             .endpoints
             .revocation
@@ -66,7 +66,7 @@ impl<'p, 'w> Player<'p, 'w> {
     }
 
     pub(super) fn introspection(&self, token: &str) -> Result<Draft, String> {
-        let world = self.stage.world;
+        let world = &self.stage.world;
         let endpoint = world
             .endpoints
             .introspection
@@ -140,7 +140,7 @@ impl<'p, 'w> Player<'p, 'w> {
     }
 
     pub(super) async fn register(&mut self, operation: &Operation) -> Result<Done, String> {
-        let world = self.stage.world;
+        let world = &self.stage.world;
         let endpoint = world
             .endpoints
             .registration
@@ -174,7 +174,7 @@ impl<'p, 'w> Player<'p, 'w> {
 
     /// A client that was registered goes at once; one that cannot go is left for the clean-up to name.
     pub(super) async fn remove(&mut self, id: &str, uri: Option<String>, token: Option<String>) {
-        let world = self.stage.world;
+        let world = &self.stage.world;
         if let (Some(uri), Some(token)) = (&uri, &token) {
             let mut request = Request::get(uri.clone());
             request.method = "DELETE".into();
@@ -208,7 +208,7 @@ impl<'p, 'w> Player<'p, 'w> {
 
     /// Client credentials, as an `http` step of a suite file spells them.
     pub(super) async fn direct(&mut self, operation: &Operation) -> Result<Done, String> {
-        let world = self.stage.world;
+        let world = &self.stage.world;
         let endpoint = world
             .endpoints
             .token

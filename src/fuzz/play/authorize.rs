@@ -2,14 +2,14 @@
 
 use super::*;
 
-impl<'p, 'w> Player<'p, 'w> {
+impl<'p> Player<'p> {
     pub(super) fn authorization(
         &self,
         client: &Client,
         resource: usize,
         challenge: &str,
     ) -> Result<Draft, String> {
-        let world = self.stage.world;
+        let world = &self.stage.world;
         let endpoint = world
             .endpoints
             .authorization
@@ -44,7 +44,7 @@ impl<'p, 'w> Player<'p, 'w> {
         let asked = draft.all("redirect_uri");
         let request = draft.finish();
         let facts = Facts::of(&request);
-        let world = self.stage.world;
+        let world = &self.stage.world;
         let mut violations = model::authorization(
             &facts,
             &model::Authorization {
@@ -95,7 +95,7 @@ impl<'p, 'w> Player<'p, 'w> {
         person: Person,
     ) -> Done {
         let stage = self.stage;
-        let world = stage.world;
+        let world = &stage.world;
         let arrived = |url: &str| {
             asked
                 .iter()

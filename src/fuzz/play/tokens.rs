@@ -2,9 +2,9 @@
 
 use super::*;
 
-impl<'p, 'w> Player<'p, 'w> {
+impl<'p> Player<'p> {
     pub(super) fn token_request(&self, client: &Client, grant_type: &str) -> Result<Draft, String> {
-        let world = self.stage.world;
+        let world = &self.stage.world;
         let endpoint = world
             .endpoints
             .token

@@ -2,11 +2,17 @@
 
 use super::*;
 
-impl<'p, 'w> Player<'p, 'w> {
+impl<'p> Player<'p> {
     /// Applies an operation's deviations; `own` gives what correct requests carry where the draft has nothing.
     pub(super) fn deviate(&self, draft: &mut Draft, operation: &Operation) {
-        let before = draft.clone();
-        for edit in merged(operation) {
+        let edits = merged(operation);
+        // What is their own is what it was before all of them.
+        let before = if edits.iter().any(|edit| edit.keeps()) {
+            draft.clone()
+        } else {
+            Draft::new("", "", draft.encoding)
+        };
+        for edit in edits {
             match edit {
                 Edit::With(name, values) => {
                     let params = values
@@ -83,7 +89,7 @@ impl<'p, 'w> Player<'p, 'w> {
     }
 
     pub(super) fn named(&self, name: &str, field: &str, operation: &Operation) -> String {
-        let world = self.stage.world;
+        let world = &self.stage.world;
         let client = match name {
             "client" => Some(self.client(operation.client)),
             other => other
