@@ -324,7 +324,8 @@ pub fn describe(program: &Program) -> String {
             text
         })
         .collect();
-    operations.join(", ")
+    // Names come from the server's answers too.
+    clean(&operations.join(", "))
 }
 
 /// The last requests as `curl` lines, secrets as shell variables.
@@ -363,7 +364,7 @@ fn curl_lines(world: &World, shown: &Shown<'_>) -> Vec<String> {
         .collect()
 }
 
-/// One line for a comment: no control characters.
+/// One line for a comment or a terminal: no control characters.
 fn clean(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') { '\u{fffd}' } else { c })

@@ -59,10 +59,14 @@ pub fn block(text: &str) -> String {
     out
 }
 
-/// One line for a terminal or a CI log: like [`line()`], and the old marker `##[` of workflow commands
-/// is broken up. Whoever prints it puts something visible before it, so that `::` cannot start a line.
+/// One line for a terminal or a CI log: like [`line()`], and what starts a workflow command is broken up: `::` at the
+/// beginning, since blanks before it do not count, and the older `##[` anywhere.
 pub fn log(text: &str) -> String {
-    line(text).replace("##[", "#\\#[")
+    let text = line(text).replace("##[", "#\\#[");
+    match text.trim_start().strip_prefix("::") {
+        Some(rest) => format!(":\\:{rest}"),
+        None => text,
+    }
 }
 
 /// The message of a GitHub workflow command (`::error …::MESSAGE`).
