@@ -146,7 +146,7 @@ pub struct Grammar {
     /// Hashes of what was dealt.
     dealt: HashSet<u64>,
     /// Places and operators of which nothing new comes any more.
-    exhausted: HashSet<(Place, usize)>,
+    exhausted: HashSet<(Place, usize, usize)>,
 }
 
 /// Draws for a payload that was not dealt before.
@@ -269,14 +269,16 @@ impl Grammar {
         let mut extra = Vec::new();
         for card in self.cards.clone() {
             let (kind, place, operator, client) = card;
-            // Where two clients have the same card, each gets half of its copies.
+            // Where two clients have the same card for a parameter, each gets half of its copies. What a request as a whole
+            // brings about may depend on whose it is.
+            let whole = place.role == Role::Request;
             let same = |other: &&Card| (other.0, other.1, other.2) == (kind, place, operator);
             let mut twins = self.cards.iter().filter(same).copied();
-            if twins.next() != Some(card) {
+            if !whole && twins.next() != Some(card) {
                 continue;
             }
-            let twin = twins.next().unwrap_or(card);
-            let all = cheap(kind) || place.role == Role::Request;
+            let twin = twins.next().filter(|_| !whole).unwrap_or(card);
+            let all = cheap(kind) || whole;
             let enough = if all { MOST_SAMPLED } else { 2 * MOST_COPIES };
             let (mut payloads, mut nothing_new) = (HashSet::new(), 0);
             while nothing_new < SAMPLE && payloads.len() < enough {
@@ -379,18 +381,19 @@ impl Grammar {
     /// A deviation whose payload has not been dealt at this place before, as long as a few draws give one.
     fn unseen(&mut self, place: Place, operator: usize, client: usize) -> Deviation {
         let mut deviation = self.deviation(place, operator, client);
-        if self.exhausted.contains(&(place, operator)) {
+        let whose = if place.role == Role::Request { client } else { 0 };
+        if self.exhausted.contains(&(place, operator, whose)) {
             return deviation;
         }
         for _ in 0..REDRAWS {
             let mut hasher = DefaultHasher::new();
-            (place, operator, &deviation.edits).hash(&mut hasher);
+            (place, operator, whose, &deviation.edits).hash(&mut hasher);
             if self.dealt.len() >= MOST_DEALT || self.dealt.insert(hasher.finish()) {
                 return deviation;
             }
             deviation = self.deviation(place, operator, client);
         }
-        self.exhausted.insert((place, operator));
+        self.exhausted.insert((place, operator, whose));
         deviation
     }
 
