@@ -219,6 +219,8 @@ impl Lane {
                 place.kept = None;
                 let work = exchange(place, &bytes, head_only, limits, &self.road.way);
                 reply = match tokio::time::timeout(limits.timeout, work).await {
+                    // It was sent once, and may be why nobody listens any more.
+                    Ok(Err(Lost::Refused(_))) => Err(Lost::Closed),
                     Ok(reply) => reply,
                     Err(_) => Err(Lost::Slow),
                 };

@@ -9,6 +9,7 @@ mod course;
 mod death;
 mod follow;
 mod learn;
+mod restart;
 mod workers;
 
 use std::collections::BTreeMap;
@@ -150,22 +151,33 @@ pub async fn run(
     let mut report = Report::default();
     let mut state = load_state(options);
     loop {
-        let prepared = prepare(target.clone(), &preparation(options)).await?;
-        let stage = Arc::new(Stage::of(prepared.world));
-        let preflight = prepared.preflight;
-        let ended = async {
-            let mut session = Session::new(&stage, options, &mut state, &mut report, hear, clock);
-            session.learn(preflight).await?;
-            Ok(session.go(stop).await)
-        }
-        .await;
-        report.leftovers = cleanup::clean(&stage.world, false).await;
-        match (ended?, &options.restart) {
+        let session = session(
+            target.clone(),
+            options,
+            &mut state,
+            &mut report,
+            hear,
+            clock,
+            stop,
+        );
+        let died = match session.await {
+            Ok(died) => died,
+            Err(failure) if report.programs == 0 => return Err(failure),
+            // What was found before a restart is kept.
+            Err(failure) => {
+                report.dead = Some(format!("--restart: {failure}"));
+                break;
+            }
+        };
+        match (died, &options.restart) {
             (Some(last), Some(command)) if !over(options, &report, clock) => {
                 hear(Event::Note(format!(
                     "the server is dead after {last}; restarting it"
                 )));
-                restart(command).await.map_err(Failure::Unreachable)?;
+                if let Err(why) = restart::restart(command, &target, stop).await {
+                    report.dead = Some(format!("{last}; {why}"));
+                    break;
+                }
             }
             (died, _) => {
                 report.dead = died;
@@ -177,6 +189,28 @@ pub async fn run(
     state.programs += report.programs;
     save_state(options, &state).map_err(Failure::Configuration)?;
     Ok(report)
+}
+
+/// The fuzzer until something ends it. Returns the last request when the server stays dead.
+async fn session(
+    target: Target,
+    options: &Options,
+    state: &mut State,
+    report: &mut Report,
+    hear: &mut (dyn FnMut(Event) + Send),
+    clock: Instant,
+    stop: &Stop,
+) -> Result<Option<String>, Failure> {
+    let prepared = prepare(target, &preparation(options)).await?;
+    let stage = Arc::new(Stage::of(prepared.world));
+    let ended = async {
+        let mut session = Session::new(&stage, options, state, report, hear, clock);
+        session.learn(prepared.preflight).await?;
+        Ok(session.go(stop).await)
+    }
+    .await;
+    report.leftovers = cleanup::clean(&stage.world, false).await;
+    ended
 }
 
 /// [`run`] on a thread of its own: whoever waits for an answer is woken where the answer arrives, and not by way of
@@ -223,24 +257,6 @@ fn preparation(options: &Options) -> crate::run::Options {
         despite_preflight: true,
         ..crate::run::Options::default()
     }
-}
-
-/// Runs the user's command; it may stay in the foreground.
-async fn restart(command: &str) -> Result<(), String> {
-    let mut child = tokio::process::Command::new("sh")
-        .arg("-c")
-        .arg(command)
-        .stdin(std::process::Stdio::null())
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .map_err(|error| format!("--restart cannot be run: {error}"))?;
-    // A command that ends has started the server in the background; one that stays is the server.
-    tokio::time::timeout(Duration::from_secs(10), child.wait())
-        .await
-        .ok();
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    Ok(())
 }
 
 fn load_state(options: &Options) -> State {

@@ -381,7 +381,11 @@ impl Grammar {
     /// A deviation whose payload has not been dealt at this place before, as long as a few draws give one.
     fn unseen(&mut self, place: Place, operator: usize, client: usize) -> Deviation {
         let mut deviation = self.deviation(place, operator, client);
-        let whose = if place.role == Role::Request { client } else { 0 };
+        let whose = if place.role == Role::Request {
+            client
+        } else {
+            0
+        };
         if self.exhausted.contains(&(place, operator, whose)) {
             return deviation;
         }

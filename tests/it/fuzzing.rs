@@ -9,6 +9,8 @@ use oauthspec::suite::{Known, load_str};
 use oauthspec::target::reference::Reference;
 use refserver::{Face, Fault};
 
+use crate::servers::Real;
+
 async fn server(fault: Option<Fault>) -> Reference {
     Reference::start(Face::default(), fault.into_iter().collect(), 0)
         .await
@@ -213,4 +215,85 @@ async fn a_finding_holds_no_secret() {
     for secret in secrets {
         assert!(!finding.text.contains(&secret), "{}", finding.text);
     }
+}
+
+/// The server's process really ends, and the user's command really starts it again.
+#[test]
+fn a_server_that_dies_is_started_again_and_the_killing_request_is_the_finding() {
+    let Some(server) = Real::start("mortal", &[]) else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = folder.path().join("target.toml");
+    let text = r#"
+        issuer = "http://127.0.0.1:${PORT}"
+        [endpoints]
+        token = "/token"
+        [client.confidential]
+        id = "cc1"
+        secret.env = "CC1_SECRET"
+        auth = "client_secret_basic"
+        type = "confidential"
+        redirect_uris = []
+        [login]
+        driver = "none"
+    "#;
+    std::fs::write(&target, text).expect("a target file");
+    let script = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/fixtures/servers/mortal/start.sh"
+    );
+    let command = format!(
+        "echo >> '{}'; exec '{script}' $PORT",
+        folder.path().join("starts").display()
+    );
+    let fuzz = |restart: &str, name: &str| {
+        let out = folder.path().join(name);
+        // Ends with the program that runs it.
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_oauthspec"))
+            .args([
+                "fuzz",
+                "--quiet",
+                "--first",
+                "--time",
+                "120s",
+                "--seed",
+                "1",
+                "--restart",
+                restart,
+            ])
+            .arg(&target)
+            .arg("--out")
+            .arg(&out)
+            .envs(server.env())
+            .env("EXIT_WITH_PARENT", "1")
+            .env("NO_COLOR", "1")
+            .output()
+            .expect("it runs");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
+        let found: Vec<String> = std::fs::read_dir(out.join("findings"))
+            .map(|entries| {
+                let paths = entries.flatten().map(|entry| entry.path());
+                paths
+                    .map(|path| std::fs::read_to_string(path).expect("a finding"))
+                    .collect()
+            })
+            .unwrap_or_default();
+        (output.status.code(), said, found)
+    };
+    let (code, said, found) = fuzz(&command, "out");
+    assert_eq!(code, Some(1), "{said}");
+    let [finding] = found.as_slice() else {
+        panic!("{said}\n{found:#?}");
+    };
+    assert!(
+        finding.contains("liveness") && finding.contains("__proto__"),
+        "{finding}"
+    );
+    let starts = std::fs::read(folder.path().join("starts")).expect("it was started again");
+    assert!(!starts.is_empty(), "{said}");
+    // It ended with the fuzzer, so that now nobody is there, and a command that starts nothing does not help.
+    let (code, said, found) = fuzz("true", "dead");
+    assert_eq!((code, found.len()), (Some(3), 0), "{said}");
 }

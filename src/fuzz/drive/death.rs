@@ -176,7 +176,7 @@ fn smaller(operation: &Operation) -> Vec<Operation> {
     all
 }
 
-/// The deviating operations that may have ended what worked: they began before the first correct request failed, and no
+/// The deviating operations that may have ended what worked: they reached the server, they began before the first correct request failed, and no
 /// token was got correctly after them. In the order in which they were sent.
 fn suspects<'p>(played: impl Iterator<Item = (&'p Program, &'p Trace)>) -> Vec<Suspect> {
     let played: Vec<_> = played.collect();
@@ -195,6 +195,9 @@ fn suspects<'p>(played: impl Iterator<Item = (&'p Program, &'p Trace)>) -> Vec<S
             else {
                 continue;
             };
+            if matches!(seen.reply, Err(Lost::Refused(_) | Lost::NotSent(_))) {
+                continue;
+            }
             let before = failed.is_none_or(|failed| seen.at < failed);
             let after = worked.is_none_or(|worked| over(seen) >= worked);
             if before && after && !operation.is_plain() {
