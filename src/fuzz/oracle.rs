@@ -411,7 +411,7 @@ pub fn contains(body: &[u8], what: &[u8]) -> bool {
     };
     let mut rest = body;
     while rest.len() >= what.len() {
-        let Some(at) = memchr::memchr(*first, rest) else {
+        let Some(at) = rest.iter().position(|byte| byte == first) else {
             return false;
         };
         rest = rest.get(at..).unwrap_or_default();

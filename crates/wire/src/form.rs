@@ -169,24 +169,11 @@ pub fn encode_component(bytes: &[u8]) -> String {
     String::from_utf8(out).unwrap_or_default()
 }
 
-/// Bytes that need no escape. A table, since payloads are long.
-const STAYS: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0_u8;
-    while byte < u8::MAX {
-        #[expect(clippy::indexing_slicing, reason = "there is a place for every byte")]
-        let place = &mut table[byte as usize];
-        *place = byte.is_ascii_alphanumeric() || matches!(byte, b'*' | b'-' | b'.' | b'_');
-        byte += 1;
-    }
-    table
-};
-
 /// The same, behind what is there.
 pub fn encode_into(bytes: &[u8], out: &mut Vec<u8>) {
     const DIGITS: [u8; 16] = *b"0123456789ABCDEF";
     let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or(b'0');
-    let stays = |b: &u8| STAYS.get(usize::from(*b)).copied().unwrap_or_default();
+    let stays = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'*' | b'-' | b'.' | b'_');
     let mut rest = bytes;
     while !rest.is_empty() {
         let same = rest.iter().position(|b| !stays(b)).unwrap_or(rest.len());
@@ -208,25 +195,26 @@ pub fn encode_into(bytes: &[u8], out: &mut Vec<u8>) {
 
 /// Decodes one form name or value: `+` is a space, `%XX` a byte; a bad escape stays as it is.
 pub fn decode_component(bytes: &[u8]) -> Vec<u8> {
+    let plain = |b: &u8| !matches!(b, b'+' | b'%');
+    if bytes.iter().all(plain) {
+        return bytes.to_vec();
+    }
     let mut out = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
-    while let Some(at) = memchr::memchr2(b'+', b'%', rest) {
-        let (plain, tail) = rest.split_at(at);
-        out.extend_from_slice(plain);
-        let (sign, tail) = tail.split_at(1);
-        let byte = if sign == b"+" {
-            Some(b' ')
-        } else {
-            escape(tail)
-        };
-        match byte {
-            Some(byte) => out.push(byte),
-            None => out.extend_from_slice(sign),
+    while let Some((&b, tail)) = rest.split_first() {
+        rest = tail;
+        match b {
+            b'+' => out.push(b' '),
+            b'%' => match escape(tail) {
+                Some(byte) => {
+                    out.push(byte);
+                    rest = tail.get(2..).unwrap_or_default();
+                }
+                None => out.push(b),
+            },
+            _ => out.push(b),
         }
-        let digits = if sign == b"%" && byte.is_some() { 2 } else { 0 };
-        rest = tail.get(digits..).unwrap_or_default();
     }
-    out.extend_from_slice(rest);
     out
 }
 
@@ -238,8 +226,10 @@ pub(crate) fn escape(after_percent: &[u8]) -> Option<u8> {
 
 /// True where some `%` is not followed by two hexadecimal digits.
 pub fn has_bad_escape(bytes: &[u8]) -> bool {
-    memchr::memchr_iter(b'%', bytes)
-        .any(|at| escape(bytes.get(at + 1..).unwrap_or_default()).is_none())
+    bytes
+        .iter()
+        .enumerate()
+        .any(|(at, b)| *b == b'%' && escape(bytes.get(at + 1..).unwrap_or_default()).is_none())
 }
 
 #[cfg(test)]

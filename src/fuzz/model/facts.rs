@@ -174,23 +174,20 @@ fn posts(request: &Request) -> bool {
 /// Parameters, names and values decoded; what is no UTF-8 is replaced. `unclean` becomes true where an escape or a text
 /// is broken.
 fn pairs<'r>(bytes: &'r [u8], unclean: &mut bool) -> Pairs<'r> {
-    let mut out = Pairs::new();
-    let mut start = 0;
-    for end in memchr::memchr_iter(b'&', bytes).chain([bytes.len()]) {
-        let segment = bytes.get(start..end).unwrap_or_default();
-        start = end + 1;
-        if !segment.is_empty() {
-            let at = memchr::memchr(b'=', segment).unwrap_or(segment.len());
-            let (name, value) = segment.split_at(at);
+    let segments = bytes.split(|byte| *byte == b'&');
+    segments
+        .filter(|segment| !segment.is_empty())
+        .map(|segment| {
+            let at = segment.iter().position(|byte| *byte == b'=');
+            let (name, value) = segment.split_at(at.unwrap_or(segment.len()));
             let value = value.strip_prefix(b"=").unwrap_or_default();
-            out.push((text(name, unclean), text(value, unclean)));
-        }
-    }
-    out
+            (text(name, unclean), text(value, unclean))
+        })
+        .collect()
 }
 
 fn text<'r>(bytes: &'r [u8], unclean: &mut bool) -> Cow<'r, str> {
-    if memchr::memchr2(b'%', b'+', bytes).is_some() {
+    if bytes.iter().any(|byte| matches!(byte, b'%' | b'+')) {
         let decoded = wire::form::decode_component(bytes);
         *unclean |= wire::form::has_bad_escape(bytes);
         return Cow::Owned(String::from_utf8(decoded).unwrap_or_else(|broken| {
