@@ -26,11 +26,11 @@ pub(crate) async fn discover(app: &App, id: &str) -> Result<(), &'static str> {
     let found = read(app, id, &url).await;
     let mut db = app.db();
     match found {
-        Ok(client) if !db.full() => {
+        Ok(client) => {
+            db.prune();
             db.clients.insert(id.to_owned(), client);
             Ok(())
         }
-        Ok(_) => Err("there are too many clients"),
         Err(why) => {
             db.clients.remove(id);
             if app.broken(Fault::CimdErrorsCached) {

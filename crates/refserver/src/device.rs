@@ -128,9 +128,6 @@ fn open(app: &App, client: Client, params: &Params) -> Result<Value, Fail> {
     let life = if client.brief { BRIEF_LIFE } else { LIFE };
     let mut db = app.db();
     db.prune();
-    if db.full() {
-        return Err(("invalid_request", "too many devices are waiting"));
-    }
     let device_code = if app.broken(Fault::DeviceCodeShort) {
         random_token(4)
     } else {

@@ -67,13 +67,6 @@ pub(crate) fn begin(
     let id = random_token(24);
     let mut db = app.db();
     db.prune();
-    if db.full() {
-        return pages::refusal(
-            app,
-            StatusCode::SERVICE_UNAVAILABLE,
-            "Too much is going on. Try again later.",
-        );
-    }
     let (session, fresh) = match session {
         Some(session) => (session, false),
         None => (random_token(24), true),

@@ -43,9 +43,8 @@ pub(crate) fn open(app: &App, sub: &str, response: &mut Response) {
         }
         () => issue::secret(""),
     };
-    if !db.full() {
-        keep(&mut db, &id, sub);
-    }
+    db.prune();
+    keep(&mut db, &id, sub);
     if let Ok(value) = HeaderValue::from_str(&id) {
         let name = HeaderName::from_static(NAME);
         response.headers_mut().insert(name, value);

@@ -78,14 +78,6 @@ fn keep(app: &App, client: &Client, params: Params) -> Response {
     };
     let mut db = app.db();
     db.prune();
-    if db.full() {
-        return fail(
-            app,
-            StatusCode::SERVICE_UNAVAILABLE,
-            "temporarily_unavailable",
-            "too many requests are pending",
-        );
-    }
     let name = if app.broken(Fault::ParGuessable) {
         format!("{:08}", db.next_serial())
     } else {

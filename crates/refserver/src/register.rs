@@ -65,15 +65,7 @@ pub(crate) async fn create(
     client.registration_token = Some(issue::secret(""));
     let answer = describe(&app, &client);
     let mut db = app.db();
-    if db.full() {
-        return refuse(
-            &app,
-            (
-                "invalid_client_metadata",
-                "no more clients can be registered".into(),
-            ),
-        );
-    }
+    db.prune();
     db.clients.insert(client.id.clone(), client);
     drop(db);
     http::secret_json(

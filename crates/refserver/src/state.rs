@@ -17,8 +17,24 @@ use crate::{
     pkce::Challenge,
 };
 
-/// Above this many entries of one kind the oldest expired ones are thrown out, then nothing new is taken.
+/// Above this many entries of one kind what has expired goes, and where that is little, the half that would end first;
+/// of clients those that registered themselves and were never granted anything.
 const CAPACITY: usize = 50_000;
+
+fn shed<K: Eq + std::hash::Hash, V>(entries: &mut HashMap<K, V>, ends: impl Fn(&V) -> u64) {
+    if entries.len() <= CAPACITY {
+        return;
+    }
+    let now = now();
+    entries.retain(|_, entry| ends(entry) > now);
+    if entries.len() > CAPACITY / 2 {
+        let mut times: Vec<u64> = entries.values().map(&ends).collect();
+        let middle = times.len() / 2;
+        let (_, last, _) = times.select_nth_unstable(middle);
+        let last = *last;
+        entries.retain(|_, entry| ends(entry) > last);
+    }
+}
 
 /// The running server.
 pub(crate) struct App {
@@ -402,57 +418,26 @@ impl Db {
         self.serial
     }
 
-    /// Makes room: what has expired goes. Cheap as long as there is little.
+    /// Makes room, so that nobody can fill the server up for others. Cheap as long as there is little.
     pub fn prune(&mut self) {
-        let now = now();
         // Used codes and consumed refresh tokens stay until then: their replay must be noticed.
-        if self.codes.len() > CAPACITY {
-            self.codes
-                .retain(|_, code| code.expires_ms / 1000 + 600 > now);
+        shed(&mut self.codes, |code| code.expires_ms / 1000 + 600);
+        shed(&mut self.devices, |device| device.expires_ms / 1000);
+        shed(&mut self.sessions, |session| session.expires);
+        shed(&mut self.mcp_sessions, |session| session.expires);
+        shed(&mut self.interactions, |interaction| interaction.expires);
+        shed(&mut self.pushed, |pushed| pushed.expires_ms / 1000);
+        shed(&mut self.access, |access| access.expires);
+        shed(&mut self.refresh, |refresh| refresh.expires);
+        shed(&mut self.grants, |grant| grant.expires);
+        shed(&mut self.proofs, |expires| *expires);
+        shed(&mut self.assertions, |expires| *expires);
+        if self.clients.len() > CAPACITY {
+            let granted = self.grants.values().map(|grant| &grant.client);
+            let granted: std::collections::HashSet<&String> = granted.collect();
+            self.clients
+                .retain(|id, client| !client.name.is_empty() || granted.contains(id));
         }
-        if self.devices.len() > CAPACITY {
-            self.devices
-                .retain(|_, device| device.expires_ms / 1000 > now);
-        }
-        if self.sessions.len() > CAPACITY {
-            self.sessions.retain(|_, session| session.expires > now);
-        }
-        if self.mcp_sessions.len() > CAPACITY {
-            self.mcp_sessions.retain(|_, session| session.expires > now);
-        }
-        if self.interactions.len() > CAPACITY {
-            self.interactions
-                .retain(|_, interaction| interaction.expires > now);
-        }
-        if self.pushed.len() > CAPACITY {
-            self.pushed
-                .retain(|_, pushed| pushed.expires_ms / 1000 > now);
-        }
-        if self.access.len() > CAPACITY {
-            self.access.retain(|_, access| access.expires > now);
-        }
-        if self.refresh.len() > CAPACITY {
-            self.refresh.retain(|_, refresh| refresh.expires > now);
-        }
-        if self.grants.len() > CAPACITY {
-            self.grants.retain(|_, grant| grant.expires > now);
-        }
-        if self.proofs.len() > CAPACITY {
-            self.proofs.retain(|_, expires| *expires > now);
-        }
-        if self.assertions.len() > CAPACITY {
-            self.assertions.retain(|_, expires| *expires > now);
-        }
-    }
-
-    /// Whether something new of the kind that grows fastest can still be taken.
-    pub fn full(&self) -> bool {
-        self.sessions.len() > 2 * CAPACITY
-            || self.interactions.len() > 2 * CAPACITY
-            || self.devices.len() > 2 * CAPACITY
-            || self.mcp_sessions.len() > 2 * CAPACITY
-            || self.pushed.len() > 2 * CAPACITY
-            || self.clients.len() > CAPACITY
     }
 
     /// Ends a grant and, with it, every token that came out of it.
@@ -464,5 +449,33 @@ impl Db {
 
     pub fn grant_alive(&self, id: u64) -> bool {
         self.grants.get(&id).is_some_and(|grant| grant.alive)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_fills_the_server_up_does_not_shut_others_out() {
+        let mut db = Db::default();
+        for number in 0..=CAPACITY as u64 {
+            db.proofs.insert(number.to_string(), now() + 60 + number);
+        }
+        let newest = CAPACITY.to_string();
+        db.proofs.insert("over".into(), now() - 1);
+        db.prune();
+        assert!(db.proofs.len() <= CAPACITY / 2 + 1);
+        assert!(db.proofs.contains_key(&newest) && !db.proofs.contains_key("0"));
+        for number in 0..=CAPACITY {
+            db.clients.insert(number.to_string(), Client::default());
+        }
+        let own = Client {
+            name: "a".into(),
+            ..Client::default()
+        };
+        db.clients.insert("own".into(), own);
+        db.prune();
+        assert_eq!(db.clients.len(), 1);
     }
 }
