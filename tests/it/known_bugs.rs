@@ -179,3 +179,29 @@ async fn an_odd_content_type_is_a_500_in_workers_0_8_2_and_none_in_0_8_3() {
         good.map_or(String::new(), |found| found.text)
     );
 }
+
+/// A token request keeps the server busy because of a length in brackets.
+fn hang_by_brackets(finding: &Finding) -> bool {
+    finding.bucket.oracle == Oracle::Hang && finding.text.contains("[length]=")
+}
+
+/// CVE-2022-24999: the form parser of express took `x[__proto__]` for the prototype and `x[length]` for the length.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "the hangs themselves take a minute or two"]
+async fn cve_2022_24999_is_a_hang_in_express_4_17_1_and_none_in_4_17_3() {
+    let most = 2_000;
+    let Some((bad, needed)) = fuzzed("express", "4.17.1", most, hang_by_brackets).await else {
+        return;
+    };
+    let red = bad.expect("it is found in 2,000 programs");
+    assert!(red.deviations <= 2, "{}", red.summary);
+    let again = fuzzed("express", "4.17.3", 4 * needed, hang_by_brackets).await;
+    let Some((good, _)) = again else {
+        return;
+    };
+    assert!(
+        good.is_none(),
+        "{}",
+        good.map_or(String::new(), |found| found.text)
+    );
+}
