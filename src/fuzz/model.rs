@@ -387,6 +387,35 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_behind_a_hash_was_perhaps_never_sent() {
+        let client = client(ClientAuth::None);
+        let asked = |query: &str| {
+            let request = Request::get(format!("http://h/authorize?{query}"));
+            let need = Authorization {
+                client: &client,
+                resources: vec!["r"],
+                types: vec!["pay".into()],
+                proof: false,
+            };
+            authorization(&Facts::of(&request), &need)
+        };
+        let plain = "client_id=id&response_type=code&resource=";
+        assert_eq!(asked(&format!("{plain}x&state=1")).soft, ["resource"]);
+        for query in [
+            "r#x",
+            "r&z=#&resource=x&authorization_details=%",
+            "r&state=1#&state=2",
+            "#",
+        ] {
+            let found = asked(&format!("{plain}{query}"));
+            assert!(found.none(), "{query}: {found:?}");
+        }
+        // What is needed counts wherever it stands.
+        assert!(asked("#&client_id=id&response_type=code").none());
+        assert_eq!(asked("response_type=code#&client_id=x").hard, ["client_id"]);
+    }
+
+    #[test]
     fn a_secret_counts_in_the_header_and_in_the_body() {
         let client = client(ClientAuth::Basic);
         let mut request = Request::post(

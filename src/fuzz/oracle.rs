@@ -379,7 +379,9 @@ impl Judge<'_> {
             "POST" => &request.body,
             _ => query.as_bytes(),
         });
-        if pairs.bad_escapes() || pairs.invalid_utf8() || pairs.count("state") != 1 {
+        // For most readers a query ends at a `#`.
+        let cut = query.contains('#');
+        if cut || pairs.bad_escapes() || pairs.invalid_utf8() || pairs.count("state") != 1 {
             return;
         }
         let sent = pairs.first("state").unwrap_or_default();

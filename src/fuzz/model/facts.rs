@@ -12,6 +12,8 @@ use crate::transport::Request;
 pub struct Facts<'r> {
     /// Names as sent and values, decoded: those of the place where they belong.
     pub pairs: Pairs<'r>,
+    /// So many of them every reader sees: for most a URL's query ends at a `#`.
+    certain: usize,
     /// Authorization headers.
     pub authorization: Vec<&'r str>,
     /// Escapes or text are broken, or a parameter is repeated: a strict server refuses the whole.
@@ -30,6 +32,14 @@ impl<'r> Facts<'r> {
         } else {
             query.as_bytes()
         };
+        let certain = match request.url.split_once('#') {
+            Some((before, _)) if !posts(request) => {
+                let query = before.split_once('?').map_or("", |(_, query)| query);
+                let whole = query.rsplit_once('&').map_or("", |(whole, _)| whole);
+                whole.split('&').filter(|pair| !pair.is_empty()).count()
+            }
+            _ => usize::MAX,
+        };
         let mut unclean = false;
         let mut pairs = pairs(body, &mut unclean);
         let repeated = |(at, (name, _)): (usize, &(Cow<'_, str>, _))| {
@@ -43,6 +53,7 @@ impl<'r> Facts<'r> {
         }
         Facts {
             pairs,
+            certain,
             authorization: request
                 .headers
                 .iter()
@@ -71,10 +82,11 @@ impl<'r> Facts<'r> {
             .map(|(_, value)| value.as_ref())
     }
 
-    /// Every value of a parameter under its own name that is not empty.
+    /// Every value of a parameter under its own name that is not empty and that every reader sees.
     pub fn exactly<'f>(&'f self, name: &'f str) -> impl Iterator<Item = &'f str> {
         self.pairs
             .iter()
+            .take(self.certain)
             .filter(move |(key, value)| key == name && !value.is_empty())
             .map(|(_, value)| value.as_ref())
     }
@@ -102,6 +114,7 @@ impl<'r> Facts<'r> {
                 let mut values = self
                     .pairs
                     .iter()
+                    .take(self.certain)
                     .filter(|(key, _)| key == *name)
                     .map(|(_, value)| value);
                 let first = values.next();
