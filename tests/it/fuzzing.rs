@@ -217,6 +217,77 @@ async fn a_finding_holds_no_secret() {
     }
 }
 
+/// A server that knows client credentials only.
+const FOR_MACHINES: &str = r#"
+    issuer = "http://127.0.0.1:${PORT}"
+    [endpoints]
+    token = "/token"
+    [client.confidential]
+    id = "cc1"
+    secret.env = "CC1_SECRET"
+    auth = "client_secret_basic"
+    type = "confidential"
+    redirect_uris = []
+    [login]
+    driver = "none"
+"#;
+
+/// There a client's own token is the correct flow: a finding can be green without anybody logging in.
+#[test]
+fn a_finding_of_a_server_for_machines_turns_green_and_red() {
+    let Some(server) = Real::start("mortal", &[]) else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = folder.path().join("target.toml");
+    std::fs::write(&target, FOR_MACHINES).expect("a target file");
+    let replayed = |change: &str| {
+        let finding = folder.path().join("finding.toml");
+        let text = format!(
+            r#"
+            suite = "fuzz"
+            title = "A finding of the fuzzer"
+            [[case]]
+            id = "by-hand"
+            title = "A request succeeds that must not"
+            level = "must"
+            severity = "high"
+            refs = ["derived"]
+            why = "It tells nothing."
+            fix = "Refuse it."
+            without_fault = "a finding belongs to the server where it was made"
+            needs = ["client.confidential"]
+            [[case.step]]
+            do = "http"
+            at = "token"
+            client = "confidential"
+            given.grant_type = "client_credentials"
+            given.client_id = "$client.id"
+            given.client_secret = "$client.secret"
+            given."@auth" = "client_secret_basic"
+            {change}
+            expect.refused = ["unsupported_grant_type"]
+            "#
+        );
+        std::fs::write(&finding, text).expect("a finding");
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_oauthspec"))
+            .arg("replay")
+            .args([&finding, &target])
+            .envs(server.env())
+            .output()
+            .expect("it runs");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        (
+            output.status.code(),
+            said + &String::from_utf8_lossy(&output.stderr),
+        )
+    };
+    let (code, said) = replayed(r#"with.grant_type = "x""#);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = replayed(r#"with.oauthspec = "x""#);
+    assert_eq!(code, Some(1), "{said}");
+}
+
 /// The server's process really ends, and the user's command really starts it again.
 #[test]
 fn a_server_that_dies_is_started_again_and_the_killing_request_is_the_finding() {
@@ -225,20 +296,7 @@ fn a_server_that_dies_is_started_again_and_the_killing_request_is_the_finding() 
     };
     let folder = tempfile::tempdir().expect("a folder");
     let target = folder.path().join("target.toml");
-    let text = r#"
-        issuer = "http://127.0.0.1:${PORT}"
-        [endpoints]
-        token = "/token"
-        [client.confidential]
-        id = "cc1"
-        secret.env = "CC1_SECRET"
-        auth = "client_secret_basic"
-        type = "confidential"
-        redirect_uris = []
-        [login]
-        driver = "none"
-    "#;
-    std::fs::write(&target, text).expect("a target file");
+    std::fs::write(&target, FOR_MACHINES).expect("a target file");
     let script = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/fixtures/servers/mortal/start.sh"

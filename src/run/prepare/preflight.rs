@@ -11,7 +11,8 @@ use crate::suite::model::{CREDENTIALS, Change, Step, User, Value, Verb};
 use crate::target::model::{Client, ClientKind, Driver, Resource};
 use crate::transport::redact::excerpt;
 
-/// The correct flow, once: authorize, exchange, call. Everything else rests on it.
+/// The correct flow, once: authorize, exchange, call; of a server without an authorization endpoint, a client's own token. Everything
+/// else rests on it.
 pub(super) async fn preflight(prepared: &mut Prepared, bound: Duration) -> Result<(), String> {
     let mut found: Vec<String> = Vec::new();
     let mut reasons: Vec<(String, String)> = Vec::new();
@@ -78,6 +79,15 @@ async fn walk(
             "the target has no client to act as: add [client.a] with an id, or register = true"
                 .into(),
         );
+    }
+    if world.endpoints.authorization.is_none() && !world.target.login.driver.brings_tokens() {
+        by_client_credentials(world, scene, found).await;
+        if found.iter().any(|own| own == CREDENTIALS) {
+            // A server for machines only: the correct flow is that of a client for itself (RFC 6749 §4.4).
+            let why = "the server has no authorization endpoint; where it has one, write it under [endpoints]";
+            reasons.push(("login".into(), why.into()));
+            return Ok(());
+        }
     }
     let change = Change::default();
     let grant = Step::new(Verb::Grant);
