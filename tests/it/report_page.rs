@@ -95,6 +95,9 @@ impl Browser {
         )
         .await;
         self.post("/url", json!({ "url": address })).await;
+        // Before its first picture a page drops whatever is typed.
+        let drawn = "return performance.getEntriesByType('paint').length > 0";
+        self.eventually(drawn, json!(true)).await;
     }
 
     /// What is on the screen, as a PNG.
