@@ -232,15 +232,21 @@ const FOR_MACHINES: &str = r#"
     driver = "none"
 "#;
 
-/// There a client's own token is the correct flow: a finding can be green without anybody logging in.
-#[test]
-fn a_finding_of_a_server_for_machines_turns_green_and_red() {
-    let Some(server) = Real::start("mortal", &[]) else {
-        return;
-    };
+/// It, a folder, and in that its target file; `None` where it cannot run.
+fn for_machines() -> Option<(Real, tempfile::TempDir, std::path::PathBuf)> {
+    let server = Real::start("mortal", &[])?;
     let folder = tempfile::tempdir().expect("a folder");
     let target = folder.path().join("target.toml");
     std::fs::write(&target, FOR_MACHINES).expect("a target file");
+    Some((server, folder, target))
+}
+
+/// There a client's own token is the correct flow: a finding can be green without anybody logging in.
+#[test]
+fn a_finding_of_a_server_for_machines_turns_green_and_red() {
+    let Some((server, folder, target)) = for_machines() else {
+        return;
+    };
     let replayed = |change: &str| {
         let finding = folder.path().join("finding.toml");
         let text = format!(
@@ -291,12 +297,9 @@ fn a_finding_of_a_server_for_machines_turns_green_and_red() {
 /// The server's process really ends, and the user's command really starts it again.
 #[test]
 fn a_server_that_dies_is_started_again_and_the_killing_request_is_the_finding() {
-    let Some(server) = Real::start("mortal", &[]) else {
+    let Some((server, folder, target)) = for_machines() else {
         return;
     };
-    let folder = tempfile::tempdir().expect("a folder");
-    let target = folder.path().join("target.toml");
-    std::fs::write(&target, FOR_MACHINES).expect("a target file");
     let script = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/fixtures/servers/mortal/start.sh"

@@ -21,6 +21,7 @@ use crate::{
 /// of clients those that registered themselves and were never granted anything.
 const CAPACITY: usize = 50_000;
 
+/// Makes room among entries, where there are more than [`CAPACITY`].
 fn shed<K: Eq + std::hash::Hash, V>(entries: &mut HashMap<K, V>, ends: impl Fn(&V) -> u64) {
     if entries.len() <= CAPACITY {
         return;
