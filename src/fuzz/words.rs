@@ -576,9 +576,9 @@ pub const MEMBERS: &[&str] = &[
 /// Bracketed parameters that make some parsers work hard, or that become other objects than they look: `{}` is the
 /// name. The lengths keep a server busy for seconds, so that a hang is one, and not for minutes.
 pub const HEAVY_FORMS: &[&str] = &[
-    "{}[__proto__]=b&{}[__proto__]&{}[length]=30000000",
-    "{}[__proto__]=&{}[length]=30000000",
-    "{}[length]=30000000&{}[]=1",
+    "{}[__proto__]=b&{}[__proto__]&{}[length]=60000000",
+    "{}[__proto__]=&{}[length]=60000000",
+    "{}[length]=60000000&{}[]=1",
     "{}[999999999]=x",
     "{}[constructor][prototype][x]=1",
     "{}[b]=1&{}=2&{}[c]=3",
