@@ -208,11 +208,8 @@ async fn ten_thousand_exchanges_are_read_with_ease_on_every_screen() {
     browser.post("/url", json!({ "url": address })).await;
     let open = clock.elapsed();
     let count = "return document.getElementById('count').textContent";
-    assert_eq!(
-        browser.run(count).await,
-        "2000 cases shown",
-        "its script ran"
-    );
+    // Its script ran: the driver may answer before a busy browser is through with the page.
+    browser.eventually(count, json!("2000 cases shown")).await;
     let exchanges = "return document.querySelectorAll('details.exchange').length";
     assert_eq!(browser.run(exchanges).await, 10_000);
     // What a person does: search, open everything, go to the middle. Each in milliseconds.

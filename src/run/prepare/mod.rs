@@ -77,8 +77,12 @@ pub async fn prepare(target: Target, options: &Options) -> Result<Prepared, Fail
     } else {
         read_metadata(&mut world, &mut warnings).await
     };
+    let mut silent = None;
     let metadata_missing = match reached {
-        Err(reason) if options.despite_preflight => Some(reason),
+        Err(reason) if options.despite_preflight => {
+            silent = Some(reason);
+            None
+        }
         Err(reason) => return Err(Failure::Unreachable(reason)),
         Ok(missing) => missing,
     };
@@ -111,6 +115,10 @@ pub async fn prepare(target: Target, options: &Options) -> Result<Prepared, Fail
     };
     registration::register_clients(&mut prepared).await;
     look(&mut prepared, options.timeout * PREFLIGHT).await;
+    if let (Ok(()), Some(reason), false) = (&prepared.preflight, silent, given) {
+        // Nothing to act with and nobody who answers: the latter comes first.
+        prepared.preflight = Err(reason);
+    }
     match prepared.preflight.clone() {
         Err(reason) if !options.despite_preflight => {
             let leftovers = super::cleanup::clean(&prepared.world, false).await;
