@@ -32,6 +32,8 @@ pub struct Outcome {
     pub killed: usize,
     /// How many faults were not tried, because no case of the chosen suites looks for them.
     pub elsewhere: usize,
+    /// Faults that the chosen suites did not notice and that cases of other suites look for as well.
+    pub left: Vec<String>,
     /// The faults that none of the cases they should break noticed.
     pub survivors: Vec<Survivor>,
     /// Faults with which `oauthspec run --fault` would end neither with 1 nor, because the correct flow works no
@@ -53,6 +55,22 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// What the chosen suites did not notice is no defect of theirs as long as a case of `others` looks for it too.
+    pub fn leave_to(&mut self, others: &[Suite]) {
+        let theirs = |name: &str| {
+            let mut cases = others.iter().flat_map(|suite| &suite.cases);
+            Fault::parse(name).is_some_and(|fault| cases.any(|case| concerns(fault, case)))
+        };
+        let (left, own) = std::mem::take(&mut self.survivors)
+            .into_iter()
+            .partition(|one| theirs(&one.fault));
+        self.survivors = own;
+        self.left = Vec::into_iter(left)
+            .map(|one: Survivor| one.fault)
+            .collect();
+        self.exits.retain(|one| !self.left.contains(&one.fault));
+    }
+
     /// Whether the harness can be believed.
     pub fn ok(&self) -> bool {
         self.survivors.is_empty()
@@ -555,14 +573,51 @@ mod tests {
     use crate::run::plan::select;
     use crate::suite::load::{Known, load_builtin};
 
-    #[tokio::test]
-    async fn every_fault_is_looked_for_where_explain_sends_people() {
+    fn every_suite() -> Vec<Suite> {
         let forges = jose::forgeries();
         let known = Known {
             checks: check::NAMES,
             forges: &forges,
         };
-        let suites = load_builtin(&known).unwrap();
+        load_builtin(&known).unwrap()
+    }
+
+    #[test]
+    fn a_survivor_is_left_only_to_suites_that_look_for_it() {
+        let survivor = |fault: &str| Survivor {
+            fault: fault.to_owned(),
+            expected: Vec::new(),
+            said: Vec::new(),
+        };
+        let exit = |fault: &str| WrongExit {
+            fault: fault.to_owned(),
+            code: 0,
+            problems: Vec::new(),
+        };
+        let mut outcome = Outcome {
+            survivors: vec![survivor("rs-audience-a"), survivor("session-immortal")],
+            exits: vec![exit("rs-audience-a"), exit("session-immortal")],
+            ..Outcome::default()
+        };
+        let mut others = every_suite();
+        others.retain(|suite| suite.name == "token");
+        outcome.leave_to(&others);
+        assert_eq!(outcome.left, Vec::<String>::new());
+        others = every_suite();
+        others.retain(|suite| suite.name == "rs");
+        outcome.leave_to(&others);
+        assert_eq!(outcome.left, ["rs-audience-a"]);
+        let kept: Vec<&str> = (outcome.survivors.iter())
+            .map(|one| &*one.fault)
+            .chain(outcome.exits.iter().map(|one| &*one.fault))
+            .collect();
+        assert_eq!(kept, ["session-immortal", "session-immortal"]);
+        assert!(!outcome.ok());
+    }
+
+    #[tokio::test]
+    async fn every_fault_is_looked_for_where_explain_sends_people() {
+        let suites = every_suite();
         for face in Face::ALL {
             let reference = reference::Reference::start(*face, Vec::new(), 0)
                 .await

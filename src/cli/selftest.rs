@@ -1,5 +1,6 @@
 //! `oauthspec selftest`: can the harness be believed?
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use refserver::Fault;
@@ -51,6 +52,12 @@ pub(super) async fn selftest(arguments: &SelftestArgs) -> Result<Exit, Failure> 
         }
     };
     outcome.elsewhere = elsewhere.len();
+    if !arguments.suites.is_empty() {
+        let chosen: BTreeSet<&str> = suites.iter().map(|suite| suite.name.as_str()).collect();
+        let mut others = suites::load(&[])?;
+        others.retain(|suite| !chosen.contains(suite.name.as_str()));
+        outcome.leave_to(&others);
+    }
     if arguments.json {
         let json = serde_json::to_string_pretty(&outcome)
             .map_err(|error| Failure::usage(error.to_string()))?;
@@ -135,6 +142,13 @@ fn describe(outcome: &Outcome) -> String {
         hosts.yes.pass,
         hosts.no.pass
     );
+    if !outcome.left.is_empty() {
+        let _ = writeln!(
+            out,
+            "not noticed here, and looked for by other suites too: {}",
+            outcome.left.join(", ")
+        );
+    }
     if outcome.elsewhere > 0 {
         let _ = writeln!(
             out,
