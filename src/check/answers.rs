@@ -1,16 +1,18 @@
 //! What must hold for every answer of a step, whether it refuses or not: for cases where either is lawful.
 
+use serde_json::{Map, Value as Json};
 use wire::json::{Limits, Value, scan};
 
-use super::view::{View, quote};
+use super::view::{View, quote, without_query};
 use super::{Check, Finding, Look};
 use crate::suite::model::Verb;
-use crate::transport::Reply;
+use crate::transport::{Reply, Request};
 
 pub(super) const CHECKS: &[Check] = &[
     Check("tokens-not-stored", Look::At(tokens_not_stored)),
     Check("tokens-typed", Look::At(tokens_typed)),
     Check("error-in-form", Look::At(error_in_form)),
+    Check("error-in-status", Look::At(error_in_status)),
     Check("no-insides", Look::At(no_insides)),
 ];
 
@@ -118,41 +120,84 @@ fn error_in_form(view: &View<'_>) -> Result<Finding, Finding> {
             "errors of an authorization are pages and redirects",
         ));
     }
+    for (_, reply) in view.answers() {
+        if matches!(reply.status, 400 | 401)
+            && let Some(wrong) = error_defects(reply).first()
+        {
+            return Err(Finding::fail(wrong.clone()));
+        }
+    }
+    Ok(Finding::pass("every error is in the endpoint's form"))
+}
+
+/// What is wrong with an error in an endpoint's form (RFC 6749 §5.2). An answer without any body has none.
+pub(crate) fn error_defects(reply: &Reply) -> Vec<String> {
+    let mut defects = Vec::new();
+    if reply.body.is_empty() && reply.header("content-type").is_none() {
+        return defects;
+    }
+    let Some(object) = reply.json() else {
+        return vec![format!("{} without a JSON object", reply.status)];
+    };
     let charset = |text: &str| {
         text.bytes()
             .all(|byte| matches!(byte, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
     };
-    for (_, reply) in view.answers() {
-        if !matches!(reply.status, 400 | 401)
-            || (reply.body.is_empty() && reply.header("content-type").is_none())
-        {
-            continue;
+    let text = |name: &str| object.get(name).and_then(Json::as_str);
+    match text("error") {
+        None => defects.push(format!("{} without the member error", reply.status)),
+        Some(code) if code.is_empty() || !charset(code) => {
+            defects.push("error has characters that are not allowed".into());
         }
-        let object = reply
-            .json()
-            .ok_or_else(|| Finding::fail(format!("{} without a JSON object", reply.status)))?;
-        match object.get("error").and_then(serde_json::Value::as_str) {
-            None | Some("") => {
-                return Err(Finding::fail(format!(
-                    "{} without the member error",
-                    reply.status
-                )));
-            }
-            Some(code) if !charset(code) => {
-                return Err(Finding::fail("error has characters that are not allowed"));
-            }
-            Some(_) => {}
-        }
-        let text = object
-            .get("error_description")
-            .and_then(serde_json::Value::as_str);
-        if text.is_some_and(|text| !charset(text)) {
-            return Err(Finding::fail(
-                "error_description has characters that are not allowed",
-            ));
+        Some(_) => {}
+    }
+    if object.contains_key("access_token") {
+        defects.push("an error with an access token".into());
+    }
+    if text("error_description").is_some_and(|text| !charset(text)) {
+        defects.push("error_description has characters that are not allowed".into());
+    }
+    defects
+}
+
+fn error_in_status(view: &View<'_>) -> Result<Finding, Finding> {
+    let elsewhere = matches!(view.outcome.verb, Verb::Revoke | Verb::Introspect);
+    for (recorded, reply) in view.answers() {
+        let tokens = !elsewhere && without_query(&recorded.request.url) == view.token_endpoint;
+        let object = reply.json();
+        if let Some(wrong) = status_defect(&recorded.request, reply, object.as_ref(), tokens) {
+            return Err(Finding::fail(wrong));
         }
     }
-    Ok(Finding::pass("every error is in the endpoint's form"))
+    Ok(Finding::pass("every error has its status"))
+}
+
+/// Where the status of an answer to a POST says something else than `object`, what the answer has; or where 401 lacks the challenge that an
+/// `Authorization` header of the request asks for (RFC 6749 §5.2). `tokens`: a success has tokens.
+pub(crate) fn status_defect(
+    request: &Request,
+    reply: &Reply,
+    object: Option<&Map<String, Json>>,
+    tokens: bool,
+) -> Option<String> {
+    if request.method != "POST" {
+        return None;
+    }
+    let status = reply.status;
+    match (status, object) {
+        (401, _) => {
+            let basic = request.headers.iter().any(|(name, value)| {
+                name.eq_ignore_ascii_case("authorization") && value.starts_with("Basic ")
+            });
+            (basic && reply.header("www-authenticate").is_none())
+                .then(|| "401 to an Authorization header without WWW-Authenticate".into())
+        }
+        (200..=299, None) if tokens => Some(format!("{status} without a JSON object")),
+        (200..=299, Some(object)) if object.contains_key("error") => {
+            Some(format!("{status} with the member error"))
+        }
+        _ => None,
+    }
 }
 
 fn no_insides(view: &View<'_>) -> Result<Finding, Finding> {
@@ -199,6 +244,32 @@ mod tests {
     }
 
     #[test]
+    fn an_error_says_so_in_its_status_and_challenges_the_header_it_refuses() {
+        let check = "error-in-status";
+        let error = |status: u16, basic: bool, challenge: bool| {
+            let mut stage = Stage::new();
+            stage.token_error(status, r#"{"error":"invalid_client"}"#);
+            if basic {
+                stage.request_header("Authorization", "Basic eDp5");
+            }
+            if challenge {
+                stage.header("WWW-Authenticate", "Basic realm=\"x\"");
+            }
+            of(check, &stage)
+        };
+        assert_eq!(error(401, true, true), Pass);
+        assert_eq!(error(401, true, false), Fail);
+        assert_eq!(error(401, false, false), Pass);
+        assert_eq!(error(400, true, false), Pass);
+        assert_eq!(error(200, false, false), Fail);
+        assert_eq!(of(check, &granted(r#"{"access_token":"t"}"#, false)), Pass);
+        assert_eq!(of(check, &granted("", false)), Fail);
+        let mut elsewhere = Stage::new();
+        elsewhere.introspect("t", "");
+        assert_eq!(of(check, &elsewhere), Pass);
+    }
+
+    #[test]
     fn an_error_is_in_form_and_has_no_insides() {
         let error = |body: &str| {
             let mut stage = Stage::new();
@@ -211,6 +282,7 @@ mod tests {
             error(r#"{"error":"x","error_description":"a\nb"}"#),
             (Fail, Pass)
         );
+        assert_eq!(error(r#"{"error":"x","access_token":"t"}"#), (Fail, Pass));
         assert_eq!(
             error(r#"{"error":"x","stack":"at /srv/app/x.py"}"#),
             (Pass, Fail)

@@ -40,7 +40,7 @@ mod view;
 
 use crate::flow::{Answer, Scene};
 
-pub(crate) use answers::INSIDES;
+pub(crate) use answers::{INSIDES, error_defects, status_defect};
 pub use doc::{Doc, doc};
 pub(crate) use general::canary_fetched;
 use view::View;

@@ -343,6 +343,12 @@ impl Stage {
         }
     }
 
+    /// Adds a header to the last request.
+    pub fn request_header(&mut self, name: &str, value: &str) {
+        let headers = &mut self.last_exchange().request.headers;
+        headers.push((name.into(), value.into()));
+    }
+
     /// Sets the method of the last request.
     pub fn method(&mut self, method: &str) {
         self.last_exchange().request.method = method.into();

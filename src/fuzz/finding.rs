@@ -17,6 +17,7 @@ use super::play::{Stage, Trace, merged};
 use super::words as payloads;
 use crate::event::{Role, Severity};
 use crate::flow::World;
+use crate::suite::words::FINDINGS;
 use crate::target::model::Client;
 
 /// What makes two findings the same: see [`Bucket::holds`].
@@ -242,7 +243,7 @@ pub fn write(stage: &Stage, shown: &Shown<'_>) -> Finding {
     }
     let _ = writeln!(
         out,
-        "suite = \"fuzz\"\ntitle = \"A finding of the fuzzer\"\n\n[[case]]"
+        "suite = \"{FINDINGS}\"\ntitle = \"A finding of the fuzzer\"\n\n[[case]]"
     );
     let _ = writeln!(out, "id = {}", quote(&id));
     let title = format!(
@@ -419,6 +420,8 @@ fn key(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzz::dictionary::Dictionary;
+    use crate::fuzz::strategy::{Abilities, Actor, Grammar};
 
     #[test]
     fn any_text_can_be_quoted_and_read_back() {
@@ -469,6 +472,98 @@ mod tests {
         let typed = deviating("request", "@content-type");
         assert!(of(&crash, &header).holds("token", &crash, &typed));
         assert_eq!(of(&crash, &typed).parameter, "header.Content-Type");
+    }
+
+    #[test]
+    fn whatever_is_played_can_be_written_as_a_suite_file_that_loads() {
+        const TARGET: &str = r#"
+            issuer = "http://127.0.0.1:1"
+            [client.a]
+            id = "client-a"
+            redirect_uris = ["http://127.0.0.1:1/a"]
+            [client.b]
+            id = "client-b"
+            secret = "b's secret, made up"
+            auth = "client_secret_basic"
+            redirect_uris = ["http://127.0.0.1:1/b"]
+            [resource.a]
+            id = "http://127.0.0.1:1/api"
+            probe = "GET http://127.0.0.1:1/api"
+            [resource.b]
+            id = "http://127.0.0.1:1/other"
+            probe = "GET http://127.0.0.1:1/other"
+        "#;
+        let around = crate::target::load::Surroundings {
+            env: &|_| None,
+            folder: None,
+        };
+        let loaded = crate::target::load::load_str("target.toml", TARGET, &around).unwrap();
+        let world = crate::run::prepare::connect(loaded.target, &crate::run::Options::default());
+        let stage = Stage::of(world.unwrap());
+        let actor = |name: &str, secret| Actor {
+            name: name.into(),
+            secret,
+            redirect: ["http://127.0.0.1:1/a", "http", "127.0.0.1:1", "/a"].map(str::to_owned),
+        };
+        let abilities = Abilities {
+            kinds: Kind::ALL.to_vec(),
+            actors: vec![actor("a", false), actor("b", true)],
+            resources: 2,
+            indicators: true,
+            details: Some(r#"[{"type":"pay"}]"#.into()),
+            denies: true,
+            posts: true,
+        };
+        let mut grammar = Grammar::new(abilities, Dictionary::default(), 1);
+        const OF_ANY_ANSWER: &[Oracle] = &[
+            Oracle::Crash,
+            Oracle::Closed,
+            Oracle::Hang,
+            Oracle::Markup,
+            Oracle::Injection,
+            Oracle::ErrorShape,
+            Oracle::ErrorStatus,
+            Oracle::Cache,
+            Oracle::Type,
+            Oracle::Leak,
+            Oracle::Poisoned,
+            Oracle::Refused,
+        ];
+        let forges = jose::forgeries();
+        let known = crate::suite::load::Known {
+            checks: crate::check::NAMES,
+            forges: &forges,
+        };
+        // Every card of the deck, and then some with two deviations.
+        for turn in 0..2 * grammar.cards() {
+            let program = grammar.fresh();
+            let at = program.operations.len() - 1;
+            let oracle = OF_ANY_ANSWER[turn % OF_ANY_ANSWER.len()];
+            let candidate = Candidate {
+                oracle,
+                at,
+                note: "seen".into(),
+            };
+            let last = &program.operations[at];
+            let shown = Shown {
+                bucket: Bucket::of(last.kind.endpoint(), &candidate, last),
+                program: &program,
+                candidate: &candidate,
+                trace: &Trace::default(),
+                hits: 3,
+                of: 3,
+                seed: 1,
+                twins: 0,
+            };
+            let text = write(&stage, &shown).text;
+            if let Err(problems) = crate::suite::load::load_str("finding.toml", &text, &known) {
+                let text: String = text.chars().take(4_000).collect();
+                panic!(
+                    "{problems}
+{text}"
+                );
+            }
+        }
     }
 
     #[test]

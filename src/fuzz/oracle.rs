@@ -13,7 +13,7 @@ use super::connection::{Lost, Seen};
 use super::model::{Facts, Guard};
 use super::operation::{Credential, Kind, Operation, Program};
 use super::play::{Done, Trace, merged};
-use crate::check::INSIDES;
+use crate::check::{INSIDES, error_defects, status_defect};
 use crate::event::Severity;
 use crate::flow::{Answer, World};
 use crate::transport::Reply;

@@ -198,27 +198,26 @@ impl Trace {
     }
 }
 
-/// The edits of an operation as one change: the last one for a name counts, as in a suite file.
+/// The edits of an operation as one change, as a suite file can say it: the last one of its kind counts for a name, left out more than
+/// set, and sent raw more than both. A parameter that is left out and sent raw goes last.
 pub fn merged(operation: &Operation) -> Vec<&Edit> {
-    let mut out: Vec<&Edit> = Vec::new();
-    for edit in operation
-        .deviations
-        .iter()
-        .flat_map(|deviation| &deviation.edits)
-    {
-        out.retain(|earlier| {
-            std::mem::discriminant(*earlier) != std::mem::discriminant(edit)
-                || earlier.name() != edit.name()
-        });
-        out.push(edit);
-    }
-    let order = |edit: &Edit| match edit {
+    let deviations = operation.deviations.iter();
+    let mut edits: Vec<&Edit> = deviations.flat_map(|deviation| &deviation.edits).collect();
+    edits.sort_by_key(|edit| match edit {
         Edit::With(..) => 0,
         Edit::Without(_) => 1,
         Edit::Raw(..) => 2,
-    };
-    out.sort_by_key(|edit| order(edit));
-    out
+    });
+    let mut kept: Vec<&Edit> = Vec::with_capacity(edits.len());
+    for edit in edits {
+        let name = edit.name();
+        kept.retain(|earlier| {
+            let moves = matches!((earlier, edit), (Edit::Without(_), Edit::Raw(..)));
+            earlier.name() != name || (moves && !name.starts_with('@'))
+        });
+        kept.push(edit);
+    }
+    kept
 }
 
 /// Plays one program.

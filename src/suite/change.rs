@@ -88,10 +88,12 @@ impl<'r> Pieces<'r> {
                 .error(span, "a parameter without a name")
                 .report();
         }
-        if read.parameters.iter().any(|(old, _)| old.value == name) {
+        // Left out of its place and sent raw, a parameter goes last.
+        let moved = |old: &str| old == "without" && key == "raw" && !name.starts_with('@');
+        if (read.parameters.iter()).any(|(old, by)| old.value == name && !moved(by)) {
             self.reader
                 .error(span, format!("`{name}` is changed twice"))
-                .help("a parameter is either set, left out or sent raw")
+                .help("a parameter is either set, left out or sent raw; left out and sent raw, it goes last")
                 .report();
         }
         read.parameters.push((

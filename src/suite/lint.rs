@@ -12,9 +12,15 @@ use crate::diagnostic::nearest;
 use crate::reader::{At, Span};
 
 /// Checks a case. Returns the capabilities that every use of a verb brings along without being declared.
-pub(super) fn case(pieces: &Pieces<'_>, case: &ReadCase, variants: &[&ReadVariant]) -> Vec<String> {
+pub(super) fn case(
+    pieces: &Pieces<'_>,
+    suite: &str,
+    case: &ReadCase,
+    variants: &[&ReadVariant],
+) -> Vec<String> {
     let lint = Lint {
         pieces,
+        suite,
         case,
         variants,
     };
@@ -30,6 +36,7 @@ pub(super) fn case(pieces: &Pieces<'_>, case: &ReadCase, variants: &[&ReadVarian
 
 pub(super) struct Lint<'a> {
     pub pieces: &'a Pieces<'a>,
+    pub suite: &'a str,
     pub case: &'a ReadCase,
     pub variants: &'a [&'a ReadVariant],
 }

@@ -220,8 +220,8 @@ fn suite(pieces: &Pieces<'_>, root: &Table<'_, '_>) -> Option<Suite> {
         let Some(variants) = variants_of(pieces, &read, &tables, &mut used) else {
             continue;
         };
-        let derived = lint::case(pieces, &read, &variants);
         let suite = name.as_ref().map_or("", |name| name.value.as_str());
+        let derived = lint::case(pieces, suite, &read, &variants);
         cases.extend(case(pieces, suite, &read, &variants, derived));
     }
     for (name, (span, _)) in &tables {

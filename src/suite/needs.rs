@@ -14,6 +14,8 @@ struct Use {
     span: Span,
     /// The variant that uses it; `None` for the case itself.
     variant: Option<usize>,
+    /// Whether the case makes sense without it.
+    optional: bool,
 }
 
 impl Lint<'_> {
@@ -29,7 +31,7 @@ impl Lint<'_> {
             })
         };
         for used in &uses {
-            if !declared(&used.need, used.variant) {
+            if !used.optional && !declared(&used.need, used.variant) {
                 self.error(
                     &used.span,
                     format!("the capability `{}` is not declared", used.need),
@@ -87,6 +89,7 @@ impl Lint<'_> {
                     need: need.to_owned(),
                     span: span.clone(),
                     variant: None,
+                    optional: false,
                 });
             };
             if step.broken {
@@ -137,18 +140,25 @@ impl Lint<'_> {
         change: &ReadChange,
         uses: &mut Vec<Use>,
     ) {
+        for (name, _) in &change.parameters {
+            if let Some(need) = need_of_parameter(&name.value) {
+                uses.push(Use {
+                    need: need.to_owned(),
+                    span: name.span.clone(),
+                    variant,
+                    // A finding is about what was sent, whether the server knows the parameter or not.
+                    optional: self.suite == words::FINDINGS,
+                });
+            }
+        }
         let mut add = |need: &str, span: &Span| {
             uses.push(Use {
                 need: need.to_owned(),
                 span: span.clone(),
                 variant,
+                optional: false,
             });
         };
-        for (name, _) in &change.parameters {
-            if let Some(need) = need_of_parameter(&name.value) {
-                add(need, &name.span);
-            }
-        }
         for reference in &change.references {
             if let Some(need) = self.need_of_reference(reference) {
                 add(&need, &reference.span);

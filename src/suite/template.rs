@@ -1,4 +1,4 @@
-//! `$name.field`, and nothing more.
+//! `$name.field`, or `${name.field}` before a letter that is none of its own, and nothing more.
 
 use super::model::{Part, Template};
 
@@ -18,7 +18,7 @@ pub type Parsed = (Template, Vec<std::ops::Range<usize>>);
 
 /// Splits a text into literal pieces and references. `$$` is a dollar.
 pub fn parse(text: &str) -> Result<Parsed, TemplateError> {
-    const FORM: &str = "a reference is `$name.field`; write `$$` for a dollar";
+    const FORM: &str = "a reference is `$name.field` or `${name.field}`; write `$$` for a dollar";
     let mut parts: Vec<Part> = Vec::new();
     let mut spans = Vec::new();
     let mut literal = String::new();
@@ -31,6 +31,10 @@ pub fn parse(text: &str) -> Result<Parsed, TemplateError> {
             rest = after;
             continue;
         }
+        let (after, braced) = match after.strip_prefix('{') {
+            Some(inside) => (inside, true),
+            None => (after, false),
+        };
         let name = leading(after, |c| c == '-');
         if name.is_empty() {
             return Err(TemplateError {
@@ -41,14 +45,25 @@ pub fn parse(text: &str) -> Result<Parsed, TemplateError> {
         }
         let tail = after.get(name.len()..).unwrap_or("");
         let field = leading(tail.strip_prefix('.').unwrap_or(""), |c| c == '_');
-        let end = dollar + 1 + name.len() + 1 + field.len();
         if field.is_empty() {
             return Err(TemplateError {
-                span: dollar..(dollar + 1 + name.len()),
+                span: dollar..(text.len() - tail.len()),
                 message: "a reference without a field",
                 help: FORM,
             });
         }
+        let tail = tail.get(1 + field.len()..).unwrap_or("");
+        let tail = match (braced, tail.strip_prefix('}')) {
+            (false, _) => tail,
+            (true, Some(tail)) => tail,
+            (true, None) => {
+                return Err(TemplateError {
+                    span: dollar..(text.len() - tail.len()),
+                    message: "a brace that is not closed",
+                    help: "write `${name.field}`",
+                });
+            }
+        };
         if !literal.is_empty() {
             parts.push(Part::Text(std::mem::take(&mut literal)));
         }
@@ -56,8 +71,8 @@ pub fn parse(text: &str) -> Result<Parsed, TemplateError> {
             name: name.to_owned(),
             field: field.to_owned(),
         });
-        spans.push(dollar..end);
-        rest = tail.get(1 + field.len()..).unwrap_or("");
+        spans.push(dollar..(text.len() - tail.len()));
+        rest = tail;
     }
     literal.push_str(rest);
     if !literal.is_empty() || parts.is_empty() {
@@ -104,6 +119,12 @@ mod tests {
             ]
         );
         assert_eq!((spans[0].start, spans[0].end, spans.len()), (8, 22, 1));
+        let (template, spans) = parse("x${s1.code}000").unwrap();
+        assert_eq!(
+            template.0,
+            [text("x"), reference("s1", "code"), text("000")]
+        );
+        assert_eq!((spans[0].start, spans[0].end), (1, 11));
         let (template, _) = parse("$client-b.redirect_uri_2%00").unwrap();
         assert_eq!(
             template.0,
@@ -130,6 +151,10 @@ mod tests {
             "$name",
             "$name.",
             "$name.1",
+            "${name.field",
+            "${name}",
+            "${}",
+            "$name.{field}",
         ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

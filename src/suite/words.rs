@@ -52,6 +52,9 @@ pub const ERROR_CODES: &[&str] = &[
     "use_dpop_nonce",
 ];
 
+/// The suite that the fuzzer's findings are cases of.
+pub const FINDINGS: &str = "fuzz";
+
 /// Capabilities without a name in them.
 pub const CAPABILITIES: &[&str] = &[
     "login",

@@ -4,7 +4,13 @@ use super::steps::{CHALLENGES, REFUSALS, Steps};
 use super::*;
 
 impl<'s> Steps<'s> {
-    pub(super) fn expectation(&self, operation: &Operation, accused: bool) -> Vec<String> {
+    /// What is expected of a step: a refusal where it `deviates`, since a correct one may not be refused.
+    pub(super) fn expectation(
+        &self,
+        operation: &Operation,
+        deviates: bool,
+        accused: bool,
+    ) -> Vec<String> {
         let call = operation.kind == Kind::Call;
         let refusal = || {
             if call {
@@ -13,7 +19,6 @@ impl<'s> Steps<'s> {
                 format!("expect.refused = {REFUSALS}")
             }
         };
-        let deviates = !operation.is_plain();
         let either = |check: &str| {
             let mut lines = vec![format!("expect.check = [{}]", quote(check))];
             if deviates {
@@ -47,14 +52,12 @@ impl<'s> Steps<'s> {
             }
             Oracle::Markup => either("no-reflection"),
             Oracle::Injection => either("no-header-injection"),
-            Oracle::ErrorShape => vec![
-                format!("{}\nexpect.check = [\"error-in-form\"]", refusal()),
-                "expect.or = \"decided-later\"".into(),
-            ],
+            Oracle::ErrorShape => either("error-in-form"),
+            Oracle::ErrorStatus if call && !deviates => either("challenge-syntax"),
             Oracle::ErrorStatus if call => {
                 vec![refusal(), "expect.check = [\"challenge-syntax\"]".into()]
             }
-            Oracle::ErrorStatus => either("error-not-200"),
+            Oracle::ErrorStatus => either("error-in-status"),
             Oracle::Cache => either("tokens-not-stored"),
             Oracle::Type => either("tokens-typed"),
             Oracle::State => either("state-echoed"),
@@ -75,21 +78,20 @@ impl<'s> Steps<'s> {
     ) -> String {
         let mut out = String::new();
         for piece in &text.0 {
-            match piece {
-                Piece::Text(text) => out.push_str(&text.replace('$', "$$")),
-                Piece::Repeat(text, times) => {
-                    out.push_str(&text.repeat((*times).min(200_000)).replace('$', "$$"))
-                }
+            let next = match piece {
+                Piece::Text(text) => text.replace('$', "$$"),
+                Piece::Repeat(text, times) => text.repeat((*times).min(200_000)).replace('$', "$$"),
                 Piece::Named(name, field) => {
-                    let _ = write!(out, "${name}.{field}");
                     if let Some(client) =
                         name.strip_prefix("client-").filter(|client| *client != "a")
                     {
                         self.need(format!("client.{client}"));
                     }
+                    format!("${name}.{field}")
                 }
-                Piece::Own => out.push_str(&self.own(name, operation, source, encoded)),
-            }
+                Piece::Own => self.own(name, operation, source, encoded),
+            };
+            append(&mut out, &next);
         }
         out
     }
@@ -199,7 +201,11 @@ impl<'s> Steps<'s> {
             .collect();
         for step in &self.steps {
             let _ = writeln!(out, "\n[[case.step]]\ndo = {}", quote(step.verb));
-            let used = |name: &String| later.iter().any(|line| line.contains(&format!("${name}.")));
+            let used = |name: &String| {
+                let forms = [format!("${name}."), format!("${{{name}.")];
+                let mut lines = later.iter();
+                lines.any(|line| forms.iter().any(|form| line.contains(form)))
+            };
             if let Some(name) = step.name.as_ref().filter(|name| used(name)) {
                 let _ = writeln!(out, "as = {}", quote(name));
             }
@@ -243,4 +249,21 @@ pub(super) fn sent(operation: &Operation, name: &str) -> bool {
         kind => kind.verb().sends(),
     };
     name.starts_with('@') || names.contains(&name)
+}
+
+/// Appends to a template. A reference at its end gets braces where what follows would read as more of its name.
+fn append(out: &mut String, next: &str) {
+    let more = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let field = out.len() - out.trim_end_matches(more).len();
+    if field > 0
+        && next.starts_with(more)
+        && let Some((before, reference)) = out.rsplit_once('$')
+        && !before.ends_with('$')
+        && let Some((name, _)) = reference.split_once('.')
+        && name.len() + 1 + field == reference.len()
+        && !name.contains(|c: char| !more(c) && c != '-')
+    {
+        *out = format!("{before}${{{reference}}}");
+    }
+    out.push_str(next);
 }

@@ -127,44 +127,21 @@ impl Judge<'_> {
         reply: &Reply,
         out: &mut dyn FnMut(Oracle, String),
     ) {
-        let posts = seen.request.method == "POST";
-        let status = reply.status;
-        match status {
-            400 | 401 if posts => {
-                error_shape(reply, out);
-                let basic = seen.request.headers.iter().any(|(name, value)| {
-                    name.eq_ignore_ascii_case("authorization") && value.starts_with("Basic ")
-                });
-                if status == 401 && basic && reply.header("www-authenticate").is_none() {
-                    out(
-                        Oracle::ErrorStatus,
-                        "401 to an Authorization header without WWW-Authenticate".into(),
-                    );
-                }
-            }
-            200..=299 if posts => {
-                let Some(object) = reply.json() else {
-                    if matches!(done.kind, Kind::Exchange | Kind::Refresh | Kind::Direct) {
-                        out(
-                            Oracle::ErrorStatus,
-                            format!("{status} without a JSON object"),
-                        );
-                    }
-                    return;
-                };
-                if object.contains_key("error") {
-                    out(
-                        Oracle::ErrorStatus,
-                        format!("{status} with the member error"),
-                    );
-                }
-                if matches!(done.kind, Kind::Exchange | Kind::Refresh | Kind::Direct)
-                    && object.contains_key("access_token")
-                {
-                    self.tokens(reply, &object, out);
-                }
-            }
-            _ => {}
+        if seen.request.method != "POST" {
+            return;
+        }
+        if matches!(reply.status, 400 | 401) {
+            error_shape(reply, out);
+        }
+        let tokens = matches!(done.kind, Kind::Exchange | Kind::Refresh | Kind::Direct);
+        let object = reply.is_success().then(|| reply.json()).flatten();
+        if let Some(wrong) = status_defect(&seen.request, reply, object.as_ref(), tokens) {
+            out(Oracle::ErrorStatus, wrong);
+        }
+        if let Some(object) = object.filter(|object| object.contains_key("access_token"))
+            && tokens
+        {
+            self.tokens(reply, &object, out);
         }
     }
 
@@ -223,43 +200,8 @@ pub(super) fn named_by_header(done: &Done) -> bool {
 
 /// RFC 6749 §5.2. An empty body without a type comes from the HTTP layer, which knows no OAuth.
 pub(super) fn error_shape(reply: &Reply, out: &mut dyn FnMut(Oracle, String)) {
-    if reply.body.is_empty() && reply.header("content-type").is_none() {
-        return;
-    }
-    let Some(object) = reply.json() else {
-        return out(
-            Oracle::ErrorShape,
-            format!("{} without a JSON object", reply.status),
-        );
-    };
-    let charset = |text: &str| {
-        text.bytes()
-            .all(|byte| matches!(byte, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
-    };
-    match object.get("error").and_then(serde_json::Value::as_str) {
-        None => out(
-            Oracle::ErrorShape,
-            format!("{} without the member error", reply.status),
-        ),
-        Some(code) if code.is_empty() || !charset(code) => {
-            out(
-                Oracle::ErrorShape,
-                "error has characters that are not allowed".into(),
-            );
-        }
-        Some(_) => {}
-    }
-    if object.contains_key("access_token") {
-        out(Oracle::ErrorShape, "an error with an access token".into());
-    }
-    let description = object
-        .get("error_description")
-        .and_then(serde_json::Value::as_str);
-    if description.is_some_and(|text| !charset(text)) {
-        out(
-            Oracle::ErrorShape,
-            "error_description has characters that are not allowed".into(),
-        );
+    for wrong in error_defects(reply) {
+        out(Oracle::ErrorShape, wrong);
     }
 }
 
