@@ -122,9 +122,9 @@ fn error_in_form(view: &View<'_>) -> Result<Finding, Finding> {
     }
     for (_, reply) in view.answers() {
         if matches!(reply.status, 400 | 401)
-            && let Some(wrong) = error_defects(reply).first()
+            && let Some(wrong) = error_defects(reply).into_iter().next()
         {
-            return Err(Finding::fail(wrong.clone()));
+            return Err(Finding::fail(wrong));
         }
     }
     Ok(Finding::pass("every error is in the endpoint's form"))

@@ -422,6 +422,7 @@ mod tests {
     use super::*;
     use crate::fuzz::dictionary::Dictionary;
     use crate::fuzz::strategy::{Abilities, Actor, Grammar};
+    use crate::fuzzing::finding::STAGE;
 
     #[test]
     fn any_text_can_be_quoted_and_read_back() {
@@ -476,30 +477,6 @@ mod tests {
 
     #[test]
     fn whatever_is_played_can_be_written_as_a_suite_file_that_loads() {
-        const TARGET: &str = r#"
-            issuer = "http://127.0.0.1:1"
-            [client.a]
-            id = "client-a"
-            redirect_uris = ["http://127.0.0.1:1/a"]
-            [client.b]
-            id = "client-b"
-            secret = "b's secret, made up"
-            auth = "client_secret_basic"
-            redirect_uris = ["http://127.0.0.1:1/b"]
-            [resource.a]
-            id = "http://127.0.0.1:1/api"
-            probe = "GET http://127.0.0.1:1/api"
-            [resource.b]
-            id = "http://127.0.0.1:1/other"
-            probe = "GET http://127.0.0.1:1/other"
-        "#;
-        let around = crate::target::load::Surroundings {
-            env: &|_| None,
-            folder: None,
-        };
-        let loaded = crate::target::load::load_str("target.toml", TARGET, &around).unwrap();
-        let world = crate::run::prepare::connect(loaded.target, &crate::run::Options::default());
-        let stage = Stage::of(world.unwrap());
         let actor = |name: &str, secret| Actor {
             name: name.into(),
             secret,
@@ -555,7 +532,7 @@ mod tests {
                 seed: 1,
                 twins: 0,
             };
-            let text = write(&stage, &shown).text;
+            let text = write(&STAGE, &shown).text;
             if let Err(problems) = crate::suite::load::load_str("finding.toml", &text, &known) {
                 let text: String = text.chars().take(4_000).collect();
                 panic!(

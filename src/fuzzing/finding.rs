@@ -19,13 +19,19 @@ id = "client-a"
 redirect_uris = ["http://127.0.0.1:1/a"]
 [client.b]
 id = "client-b"
+secret = "made up, of client b"
+auth = "client_secret_basic"
 redirect_uris = ["http://127.0.0.1:1/b"]
 [resource.a]
 id = "http://127.0.0.1:1/api"
 probe = "GET http://127.0.0.1:1/api"
+[resource.b]
+id = "http://127.0.0.1:1/other"
+probe = "GET http://127.0.0.1:1/other"
 "#;
 
-static STAGE: LazyLock<Stage> = LazyLock::new(|| {
+/// Two clients and two resources of a server that is never asked.
+pub(crate) static STAGE: LazyLock<Stage> = LazyLock::new(|| {
     let around = Surroundings {
         env: &|_| None,
         folder: None,

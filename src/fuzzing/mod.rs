@@ -11,7 +11,7 @@
 )]
 
 mod files;
-mod finding;
+pub(crate) mod finding;
 mod page;
 mod planted;
 pub(crate) mod report;
