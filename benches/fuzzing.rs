@@ -26,8 +26,8 @@ use memchr::memmem;
 use oauthspec::fuzz::drive::{self, Event, Options};
 use oauthspec::fuzz::finding::Finding;
 use oauthspec::fuzz::oracle::Oracle;
-use oauthspec::target::model::{Client, ClientAuth, ClientKind, Target};
-use oauthspec::target::reference::Reference;
+use oauthspec::targets::model::{Client, ClientAuth, ClientKind, Target};
+use oauthspec::targets::reference::Reference;
 use refserver::{Face, Fault};
 use tokio::task::JoinHandle;
 
@@ -344,7 +344,7 @@ fn granted(body: &[u8]) -> bool {
 }
 
 fn canned_target(issuer: &str) -> Target {
-    let loaded = oauthspec::target::from_issuer(issuer).expect("an issuer");
+    let loaded = oauthspec::targets::from_issuer(issuer).expect("an issuer");
     Target {
         clients: vec![Client {
             name: "confidential".into(),
@@ -355,7 +355,7 @@ fn canned_target(issuer: &str) -> Target {
             kind: ClientKind::Confidential,
             redirect_uris: Vec::new(),
         }],
-        endpoints: oauthspec::target::model::Endpoints {
+        endpoints: oauthspec::targets::model::Endpoints {
             token: Some(format!("{issuer}/token")),
             ..Default::default()
         },

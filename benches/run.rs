@@ -24,7 +24,7 @@ use oauthspec::event::{CaseReport, Event, Exchange};
 use oauthspec::run::{self, Options};
 use oauthspec::suite::load::{Known, load_builtin};
 use oauthspec::suite::model::{Case, Suite};
-use oauthspec::target::reference::Reference;
+use oauthspec::targets::reference::Reference;
 use refserver::Face;
 
 const ROUNDS: usize = 5;

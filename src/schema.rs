@@ -5,7 +5,7 @@ use schemars::generate::SchemaSettings;
 
 use crate::run::waiver::WaiverFile;
 use crate::suite::file::SuiteFile;
-use crate::target::file::TargetFile;
+use crate::targets::file::TargetFile;
 
 /// The names that [`schema`] knows.
 pub const NAMES: [&str; 4] = ["suite", "target", "waivers", "report"];

@@ -18,7 +18,7 @@ use crate::exit::Exit;
 use crate::profile;
 use crate::run::{self, Options};
 use crate::suite::model::{Case, Suite};
-use crate::target::reference;
+use crate::targets::reference;
 
 /// What was said of each case, by its id.
 type Reports = BTreeMap<String, CaseReport>;
@@ -454,7 +454,7 @@ async fn against_reference(
 }
 
 async fn collect(
-    target: crate::target::model::Target,
+    target: crate::targets::model::Target,
     suites: &[Suite],
     options: &Options,
 ) -> (Reports, RunEnd) {
@@ -509,7 +509,7 @@ async fn hosts(face: Face, suites: &[Suite], found: &mut Hosts) -> std::io::Resu
 }
 
 /// The reference server's target file with every URL moved to a host that is none.
-async fn pretended(face: Face, url: &str) -> std::io::Result<crate::target::model::Target> {
+async fn pretended(face: Face, url: &str) -> std::io::Result<crate::targets::model::Target> {
     let server = refserver::serve(refserver::Options {
         face,
         ..refserver::Options::default()
@@ -526,7 +526,7 @@ async fn pretended(face: Face, url: &str) -> std::io::Result<crate::target::mode
         }
     }
     let endpoint = |path: &str| Some(format!("{url}{path}"));
-    target.endpoints = crate::target::model::Endpoints {
+    target.endpoints = crate::targets::model::Endpoints {
         authorization: endpoint("/authorize"),
         token: endpoint("/token"),
         registration: endpoint("/register"),

@@ -5,7 +5,7 @@ use crate::flow::audience::side_by_side;
 use crate::flow::confirm::step;
 use crate::flow::{Answer, How, Outcome, Scene};
 use crate::suite::model::Verb;
-use crate::target::model::Resource;
+use crate::targets::model::Resource;
 
 pub(super) const CHECKS: &[Check] = &[Check("audience-matrix", Look::AudienceMatrix)];
 

@@ -4,7 +4,7 @@ use super::view::{View, is_loopback, quote};
 use super::{Check, Finding, Look};
 use crate::login::html;
 use crate::suite::model::Verb;
-use crate::target::model::Driver;
+use crate::targets::model::Driver;
 use crate::transport::Reply;
 use wire::cookie::{SameSite, parse_set_cookie};
 
@@ -391,7 +391,7 @@ fn session_cookies(view: &View<'_>) -> Result<Finding, Finding> {
 mod tests {
     use super::super::stage::{Stage, of};
     use crate::check::Found::{Fail, NotApplicable, Pass, Undecided, Warn};
-    use crate::target::model::Driver;
+    use crate::targets::model::Driver;
 
     const FORM: &str = "<form action=/consent method=post>app-a asks<button>Yes</button></form>";
 

@@ -4,7 +4,7 @@ use super::view::{View, quote};
 use super::{Check, Finding, Look};
 use crate::flow::{Answer, How};
 use crate::login::html;
-use crate::target::model::Driver;
+use crate::targets::model::Driver;
 
 pub(super) const CHECKS: &[Check] = &[
     Check("login-was-shown", Look::At(login_was_shown)),
@@ -139,7 +139,7 @@ mod tests {
     use super::super::stage::{Stage, of};
     use crate::check::Found::{Fail, NotApplicable, Pass, Undecided, Warn};
     use crate::flow::{Answer, How};
-    use crate::target::model::Driver;
+    use crate::targets::model::Driver;
 
     const LOGIN: &str = "<title>Sign in</title><form method=post><input type=email name=m><button>Go</button></form>";
     const CONSENT: &str = "<title>Approve</title><form method=post><input type=hidden name=password_hint value=1><button>Approve</button></form>";

@@ -10,7 +10,7 @@ use super::{Found, Look, look};
 use crate::flow::scene::Logged;
 use crate::flow::{Answer, How, Outcome};
 use crate::suite::model::{User, Verb};
-use crate::target::model::{Client, ClientAuth, ClientKind, Endpoints, Login, Resource, Target};
+use crate::targets::model::{Client, ClientAuth, ClientKind, Endpoints, Login, Resource, Target};
 use crate::transport::{Recorded, Reply, Request};
 
 /// A target at `https://as.example/t` with client `a`, resources `a` and `b`, and what happened.
@@ -422,7 +422,7 @@ fn target() -> Target {
         resources: vec![resource("a"), resource("b")],
         users: Vec::new(),
         login: Login::default(),
-        policy: crate::target::load::silent(),
+        policy: crate::targets::load::silent(),
         endpoints: Endpoints::default(),
         introspection_client: None,
         departures: Vec::new(),

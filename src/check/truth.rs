@@ -6,7 +6,7 @@ use super::view::{View, quote};
 use super::{Check, Finding, Look};
 use crate::flow::Answer;
 use crate::suite::model::Verb;
-use crate::target::model::ClientAuth;
+use crate::targets::model::ClientAuth;
 
 pub(super) const CHECKS: &[Check] = &[
     Check("metadata-truthful", Look::At(metadata_truthful)),

@@ -11,7 +11,7 @@ use crate::flow::scene::Logged;
 use crate::flow::{Answer, How, Outcome, Scene};
 use crate::login::html;
 use crate::suite::model::Verb;
-use crate::target::model::{Client, Resource, Target};
+use crate::targets::model::{Client, Resource, Target};
 use crate::transport::{Recorded, Reply};
 
 /// One step of a scene with everything that stands around it. Nothing in here is redacted.

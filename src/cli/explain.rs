@@ -145,7 +145,7 @@ fn topics() -> Result<Vec<Topic>, Failure> {
                 format!(
                     "{of}turns red: {}\nsee it: oauthspec run {} --fault {}",
                     fault.breaks().join(", "),
-                    crate::target::reference::shows(fault),
+                    crate::targets::reference::shows(fault),
                     fault.name()
                 )
             }

@@ -3,13 +3,13 @@
 use std::io::{self, BufRead as _, IsTerminal as _};
 
 use crate::doctor::explore::explore;
+use crate::doctor::init::{Draft, NewClient, NewMint, NewResource};
 use crate::doctor::survey::{Survey, Told, of_resource, survey};
 use crate::exit::Exit;
 use crate::report::output::write_atomically;
 use crate::report::text;
 use crate::run::Options;
-use crate::target::from_issuer;
-use crate::target::init::{Draft, NewClient, NewMint, NewResource};
+use crate::targets::from_issuer;
 use crate::transport::AllowList;
 
 use super::args::InitArgs;

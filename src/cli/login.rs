@@ -10,7 +10,7 @@ use crate::run::cleanup;
 use crate::run::prepare;
 use crate::run::{Failure as Unprepared, Options};
 use crate::suite::model::{Change, Step, User, Verb};
-use crate::target::model::LoginStep;
+use crate::targets::model::LoginStep;
 
 use super::args::{LoginArgs, LoginCommand};
 use super::{Failure, print, target};
@@ -50,7 +50,7 @@ pub(super) async fn login(arguments: &LoginArgs) -> Result<Exit, Failure> {
 
 /// Walks once; what is to be said, and whether the login did what was wanted.
 async fn attempt(
-    target: crate::target::model::Target,
+    target: crate::targets::model::Target,
     options: &Options,
     user: User,
 ) -> Result<(String, bool), Unprepared> {

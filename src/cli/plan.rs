@@ -8,7 +8,7 @@ use crate::report::text;
 use crate::run::foresee::{Prospect, foresee};
 use crate::run::{Options, cleanup, plan, prepare};
 use crate::suite::model::Suite;
-use crate::target::model::Target;
+use crate::targets::model::Target;
 
 use super::Failure;
 use super::target::Wanting;

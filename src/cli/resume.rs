@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::event::{CaseReport, Verdict};
 use crate::report::json::{Document, FORMAT_VERSION};
-use crate::target::model::Target;
+use crate::targets::model::Target;
 
 use super::Failure;
 
@@ -74,7 +74,7 @@ mod tests {
     use crate::report::{Format, output::write_atomically};
 
     fn target(name: &str) -> Target {
-        let mut target = crate::target::from_issuer("https://as.example").unwrap();
+        let mut target = crate::targets::from_issuer("https://as.example").unwrap();
         target.name = name.to_owned();
         target
     }

@@ -13,8 +13,8 @@ use crate::run::Options;
 use crate::run::waiver::Waivers;
 use crate::selftest::concerns;
 use crate::suite::model::Suite;
-use crate::target::model::Target;
-use crate::target::reference::shows;
+use crate::targets::model::Target;
+use crate::targets::reference::shows;
 
 use super::args::RunArgs;
 use super::drive::drive;

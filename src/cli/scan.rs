@@ -3,7 +3,7 @@
 use crate::exit::Exit;
 use crate::run::Options;
 use crate::suite::model::{Case, Step, Suite, Value, Verb};
-use crate::target::from_issuer;
+use crate::targets::from_issuer;
 
 use super::args::ScanArgs;
 use super::run::{Asked, perform};

@@ -6,8 +6,8 @@ use toml::Value;
 
 use crate::exit::Exit;
 use crate::report::output::write_atomically;
-use crate::target::model::{ClientKind, Driver, Target};
-use crate::target::reference::Reference;
+use crate::targets::model::{ClientKind, Driver, Target};
+use crate::targets::reference::Reference;
 
 use super::args::ServeArgs;
 use super::{Failure, print, signals, target};
@@ -233,7 +233,7 @@ mod tests {
     use refserver::Face;
 
     use super::*;
-    use crate::target::load::{Surroundings, load_str};
+    use crate::targets::load::{Surroundings, load_str};
 
     #[tokio::test]
     async fn what_is_printed_is_a_target_file_that_describes_the_server() {

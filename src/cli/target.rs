@@ -6,10 +6,10 @@ use refserver::{Face, Fault};
 
 use crate::diagnostic::{Diagnostics, nearest};
 use crate::run::prepare;
-use crate::target::gaps::{Gap, STAND_IN, sketch};
-use crate::target::model::Target;
-use crate::target::reference::Reference;
-use crate::target::{from_issuer, load};
+use crate::targets::gaps::{Gap, STAND_IN, sketch};
+use crate::targets::model::Target;
+use crate::targets::reference::Reference;
+use crate::targets::{from_issuer, load};
 use crate::transport::Network;
 
 use super::{Failure, print};
@@ -93,7 +93,7 @@ pub(super) fn wanting(name: &str, authorized: bool) -> Result<Option<Wanting>, F
         return Ok(None);
     }
     let refused = |problems: Diagnostics| Failure::usage(problems.to_string());
-    let (target, gaps) = match sketch(path).map_err(refused)? {
+    let (target, gaps) = match sketch(path, crate::login::browser_is_here).map_err(refused)? {
         Some(sketch) => (sketch.target, sketch.gaps),
         None => (load(path).map_err(refused)?.target, Vec::new()),
     };

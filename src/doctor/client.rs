@@ -6,7 +6,7 @@ use crate::doctor::{Report, page};
 use crate::flow::{World, token};
 use crate::login::{End, Walk, Will};
 use crate::run::prepare;
-use crate::target::model::{Client, ClientAuth};
+use crate::targets::model::{Client, ClientAuth};
 use crate::transport::Reply;
 
 /// Redirect URIs that are tried in all.

@@ -1,10 +1,10 @@
 //! Finds out what a person does on the verification page of the device grant (RFC 8628 §3.3).
 
 use crate::doctor::explore::learn;
+use crate::doctor::init::Draft;
 use crate::flow::{Answer, Scene, World};
 use crate::login;
 use crate::suite::model::{Change, Step, User, Verb};
-use crate::target::init::Draft;
 
 /// Pages that are learnt beside those of the login.
 const MOST_PAGES: usize = 4;

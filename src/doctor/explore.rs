@@ -1,6 +1,7 @@
 //! Finds out how one logs in at a server: follows an authorization request, and on every page that no
 //! step fits makes one, as a person would: fill in what is asked, press what goes on.
 
+use crate::doctor::init::{Draft, second_variable};
 use crate::doctor::{device, mcp, page};
 use crate::flow::{Answer, Scene, World};
 use crate::login::html::{Button, Field, Form, Page};
@@ -9,8 +10,7 @@ use crate::run::Options;
 use crate::run::cleanup;
 use crate::run::prepare;
 use crate::suite::model::{Change, Step, User, Verb};
-use crate::target::init::{Draft, second_variable};
-use crate::target::model::{Driver, LoginStep};
+use crate::targets::model::{Driver, LoginStep};
 
 /// Pages that are learnt in one login.
 const MOST_PAGES: usize = 10;
@@ -101,7 +101,7 @@ async fn walk(
     let Some(uri) = client.redirect_uris.first().cloned() else {
         return;
     };
-    world.target.users = vec![crate::target::model::User {
+    world.target.users = vec![crate::targets::model::User {
         name: "a".to_owned(),
         fields: Vec::new(),
     }];

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::doctor::init::NewMcp;
 use crate::flow::mcp::has_sessions;
 use crate::flow::{Answer, Scene, World};
 use crate::suite::model::{Change, Step, User, Verb};
-use crate::target::init::NewMcp;
 use crate::transport::Reply;
 
 /// Those that are asked for. A server that keeps sessions says itself which one it speaks.

@@ -8,6 +8,7 @@
 mod client;
 mod device;
 pub mod explore;
+pub mod init;
 mod mcp;
 mod page;
 mod person;
@@ -20,7 +21,7 @@ use crate::flow::{Scene, World};
 use crate::run::cleanup;
 use crate::run::prepare::{self, Prepared};
 use crate::run::{Failure, Options};
-use crate::target::model::Target;
+use crate::targets::model::Target;
 
 /// How one look came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use crate::doctor::Report;
 use crate::flow::{Answer, Scene, World, authorize};
 use crate::login::{self, End, Visit, Walk, Will, walk};
-use crate::target::model::Client;
+use crate::targets::model::Client;
 use crate::transport::Request;
 
 /// Sends a correct authorization request. Who wants nothing ([`Will::Nothing`]) gets to the first page; anybody else, as the target's first user, as

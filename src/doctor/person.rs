@@ -4,7 +4,7 @@ use crate::doctor::{Report, page};
 use crate::flow::{Answer, How, Outcome, Scene, World};
 use crate::login::{Seen, form};
 use crate::suite::model::{Change, Step, User, Verb};
-use crate::target::model::{Driver, LoginStep};
+use crate::targets::model::{Driver, LoginStep};
 use crate::transport::redact::excerpt;
 
 /// Performs the first grant; says whether there is a token.

@@ -3,7 +3,7 @@
 use crate::doctor::Report;
 use crate::flow::{Answer, How, Outcome, Scene, World};
 use crate::suite::model::{Change, Step, User, Verb};
-use crate::target::model::{Driver, Resource};
+use crate::targets::model::{Driver, Resource};
 use crate::transport::redact::excerpt;
 use crate::transport::{Reply, Request};
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::doctor::init::{Found, NewMcp, NewResource, list};
 use crate::doctor::reach;
 use crate::flow::{discover, mcp};
 use crate::run::Options;
-use crate::target::init::{Found, NewMcp, NewResource, list};
 use crate::transport::{AllowList, Network, Reply, Request, Transport};
 
 /// What was found behind a URL.

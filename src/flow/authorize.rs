@@ -9,7 +9,7 @@ use super::{Answer, How, Outcome, Scene, push, signed};
 use crate::login::Browser;
 use crate::login::{End, Visit, Walk, Will, follow, from_another_site};
 use crate::suite::model::{Change, Expect, Step, User, Verb};
-use crate::target::model::{Client, Driver, Login, Resource};
+use crate::targets::model::{Client, Driver, Login, Resource};
 use crate::transport::Request;
 
 /// The correct authorization request of a client for a resource.

@@ -6,7 +6,7 @@ use super::scene::Act;
 use super::token::{forge, plain};
 use super::{Answer, How, Outcome, Scene, dpop, mcp};
 use crate::suite::model::{Step, Verb};
-use crate::target::model::{Client, Resource};
+use crate::targets::model::{Client, Resource};
 use crate::transport::{Recorded, Reply};
 
 pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outcome, Answer> {

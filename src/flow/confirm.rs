@@ -5,7 +5,7 @@
 
 use super::{Answer, Outcome, Scene};
 use crate::suite::model::{Part, Step, Template, Value, Verb};
-use crate::target::model::Resource;
+use crate::targets::model::Resource;
 
 /// What became of an accepted attack when its result was used.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::token::{authenticated, plain, send, token_draft};
 use super::{Answer, How, Outcome, Scene};
 use crate::login::{Browser, End, Visit, Walk, Will, follow};
 use crate::suite::model::{Step, User, Verb};
-use crate::target::model::{Client, Driver, User as Person};
+use crate::targets::model::{Client, Driver, User as Person};
 
 /// RFC 8628 §3.4.
 pub(crate) const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";

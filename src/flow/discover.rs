@@ -5,7 +5,7 @@ use super::draft::{Draft, Encoding};
 use super::scene::Act;
 use super::{Answer, Outcome, Scene};
 use crate::suite::model::Verb;
-use crate::target::model::Client;
+use crate::targets::model::Client;
 
 /// Where the documents of an issuer may be, the standard place first.
 pub fn places(issuer: &str, document: &str) -> Vec<String> {
@@ -67,8 +67,8 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
         register: false,
         id: None,
         secret: None,
-        auth: crate::target::model::ClientAuth::None,
-        kind: crate::target::model::ClientKind::Public,
+        auth: crate::targets::model::ClientAuth::None,
+        kind: crate::targets::model::ClientKind::Public,
         redirect_uris: Vec::new(),
     };
     let names = scene.names(&nobody, (String::new(), String::new()));

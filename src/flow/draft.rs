@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json};
 
 use super::names::Names;
 use crate::suite::model::{Change, Value};
-use crate::target::model::ClientAuth;
+use crate::targets::model::ClientAuth;
 use crate::transport::Request;
 use wire::form::{encode_component, encode_into};
 

@@ -5,7 +5,7 @@ use super::draft::{Draft, Encoding};
 use super::scene::Act;
 use super::{Answer, How, Outcome, Scene};
 use crate::suite::model::Verb;
-use crate::target::model::{Client, ClientAuth, ClientKind};
+use crate::targets::model::{Client, ClientAuth, ClientKind};
 
 pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outcome, Answer> {
     let world = scene.world;

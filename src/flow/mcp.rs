@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Scene;
 use super::draft::Draft;
 use crate::suite::model::Step;
-use crate::target::model::Resource;
+use crate::targets::model::Resource;
 use crate::transport::{Recorded, Request};
 
 /// The header that names a session (MCP 2025-11-25, transports).

@@ -7,7 +7,7 @@ use super::draft::{Draft, Encoding};
 use super::scene::Act;
 use super::{Answer, Outcome, Scene};
 use crate::suite::model::{User, Verb};
-use crate::target::model::{Client, Mint};
+use crate::targets::model::{Client, Mint};
 
 /// What a step may arrange of a token.
 const ARRANGED: [&str; 2] = ["scope", "resource"];

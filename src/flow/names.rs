@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{Scene, World};
 use crate::suite::model::{Part, Template};
-use crate::target::model::Client;
+use crate::targets::model::Client;
 
 /// Built-in names that do not depend on the target file; `client-NAME` and `user-NAME` do.
 pub const BUILT_IN: &[&str] = &[

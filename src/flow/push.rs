@@ -5,7 +5,7 @@ use super::draft::{Draft, Encoding};
 use super::scene::Act;
 use super::{Answer, Outcome, Scene, authorize, token};
 use crate::suite::model::Verb;
-use crate::target::model::Client;
+use crate::targets::model::Client;
 
 pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outcome, Answer> {
     let client = scene.client(act.step)?;

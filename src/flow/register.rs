@@ -8,7 +8,7 @@ use super::listener::Page;
 use super::scene::Act;
 use super::{Answer, Outcome, Scene, World};
 use crate::suite::model::Verb;
-use crate::target::model::{Client, ClientAuth, ClientKind};
+use crate::targets::model::{Client, ClientAuth, ClientKind};
 
 /// What registered clients are called.
 pub const CLIENT_NAME: &str = "oauthspec test client";

@@ -6,7 +6,7 @@ use super::scene::Act;
 use super::token::{authenticated, forge, plain};
 use super::{Answer, Outcome, Scene, World};
 use crate::suite::model::Verb;
-use crate::target::model::Client;
+use crate::targets::model::Client;
 use crate::transport::Request;
 
 /// The correct revocation of a token of a client of the target file, for the clean-up.

@@ -9,7 +9,7 @@ use super::{authorize, call, device, discover, http, introspect, push, register,
 use crate::event::{Exchange, Role};
 use crate::login::Browser;
 use crate::suite::model::{Change, Step, User, Verb};
-use crate::target::model::{Client, Resource};
+use crate::targets::model::{Client, Resource};
 use crate::transport::redact::{Redactor, Secrets};
 use crate::transport::{Recorded, Request};
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::draft::{Draft, Param};
 use super::scene::Act;
 use super::{Answer, Scene};
-use crate::target::model::Client;
+use crate::targets::model::Client;
 
 /// The pseudo parameter that asks for a request object.
 pub(super) const OPTION: &str = "@request";

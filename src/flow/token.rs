@@ -8,7 +8,7 @@ use super::draft::{Assertion, Draft, Encoding, Param};
 use super::scene::Act;
 use super::{Answer, Outcome, Scene, World, dpop};
 use crate::suite::model::{Step, Verb};
-use crate::target::model::{Client, ClientAuth, Driver};
+use crate::targets::model::{Client, ClientAuth, Driver};
 use crate::transport::{Recorded, Request};
 
 /// A request to an endpoint where the client authenticates.

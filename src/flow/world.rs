@@ -8,7 +8,7 @@ use super::issuer::Issuer;
 use super::listener::Listener;
 use crate::login::Browser;
 use crate::suite::model::Within;
-use crate::target::model::{Endpoints, Target};
+use crate::targets::model::{Endpoints, Target};
 use crate::transport::Transport;
 use crate::transport::redact::Secrets;
 

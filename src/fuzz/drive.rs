@@ -34,7 +34,7 @@ use super::shrink::ProgramTree;
 use super::strategy::{Abilities, Actor, Grammar};
 use crate::flow::{Answer, World};
 use crate::run::{Failure, Stop, cleanup, prepare};
-use crate::target::model::Target;
+use crate::targets::model::Target;
 use crate::transport::Limits;
 
 /// What the user asked for.

@@ -18,7 +18,7 @@ use super::words as payloads;
 use crate::event::{Role, Severity};
 use crate::flow::World;
 use crate::suite::words::FINDINGS;
-use crate::target::model::Client;
+use crate::targets::model::Client;
 
 /// What makes two findings the same: see [`Bucket::holds`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ mod facts;
 
 pub use facts::Facts;
 
-use crate::target::model::Client;
+use crate::targets::model::Client;
 
 /// A guard's name, as in findings.
 pub type Guard = &'static str;
@@ -311,7 +311,7 @@ mod tests {
     use super::*;
     use base64::Engine as _;
 
-    use crate::target::model::{ClientAuth, ClientKind};
+    use crate::targets::model::{ClientAuth, ClientKind};
     use crate::transport::Request;
 
     fn client(auth: ClientAuth) -> Client {

@@ -21,7 +21,7 @@ use super::operation::{Credential, Edit, Kind, Operation, Person, Piece, Program
 use crate::flow::draft::{Draft, Encoding, Param};
 use crate::flow::{Answer, How, World, answer, call, register, token};
 use crate::login::{Browser, End, Visit, Walk, Will, walk};
-use crate::target::model::{Client, Driver, Resource, Target};
+use crate::targets::model::{Client, Driver, Resource, Target};
 use crate::transport::{Reply, Request};
 
 /// Pages and redirects after which a login is going in circles.

@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::{planted, text};
 use crate::diagnostic::Diagnostics;
 use crate::suite::Known;
-use crate::target::load::Surroundings;
+use crate::targets::load::Surroundings;
 
 /// What the suites of the tests name.
 const KNOWN: Known<'static> = Known {

@@ -10,7 +10,7 @@ use crate::fuzz::operation::{Edit, Piece, Program, Text};
 use crate::fuzz::oracle::{Candidate, Oracle};
 use crate::fuzz::play::{Stage, Trace, merged};
 use crate::run::{Options, prepare};
-use crate::target::load::{Surroundings, load_str};
+use crate::targets::load::{Surroundings, load_str};
 
 const TARGET: &str = r#"
 issuer = "http://127.0.0.1:1"

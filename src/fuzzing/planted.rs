@@ -6,7 +6,7 @@ use crate::login::html::{self, Page};
 use crate::run::waiver::Waivers;
 use crate::suite::model::Suite;
 use crate::suite::{self, Known};
-use crate::target::load::{Loaded, Surroundings, load_str};
+use crate::targets::load::{Loaded, Surroundings, load_str};
 
 const PLANTED: bool = cfg!(planted);
 

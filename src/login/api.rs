@@ -7,7 +7,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::login::{End, HOOK_VALUE, Seen, Visit, Walk, Will, hook, html, walk};
-use crate::target::model::Call;
+use crate::targets::model::Call;
 use crate::transport::redact::excerpt;
 use crate::transport::{Recorded, Reply, Request};
 

@@ -2,7 +2,7 @@
 
 use crate::login::html::{Button, Field, Form, Page};
 use crate::login::{HOOK_VALUE, Visit, user_value, value};
-use crate::target::model::{Login, LoginStep, User};
+use crate::targets::model::{Login, LoginStep, User};
 use crate::transport::Request;
 
 /// What is done on a page.

@@ -15,7 +15,7 @@ pub mod manual;
 pub mod walk;
 mod webdriver;
 
-use crate::target::model::{Driver, Login, User};
+use crate::targets::model::{Driver, Login, User};
 use crate::transport::{Recorded, Request, Transport};
 
 pub use browser::Browser;

@@ -4,7 +4,7 @@
 use crate::login::form::{self, Chosen};
 use crate::login::html::{self, Page};
 use crate::login::{End, Seen, Visit, Walk, Will};
-use crate::target::model::Driver;
+use crate::targets::model::Driver;
 use crate::transport::pace::is_throttling;
 use crate::transport::{Reply, Request};
 

@@ -3,7 +3,7 @@
 use super::{Failure, Options, Prepared, plan, prepare};
 use crate::profile;
 use crate::suite::model::{Case, Suite};
-use crate::target::model::{ClientAuth, Driver, Target};
+use crate::targets::model::{ClientAuth, Driver, Target};
 
 /// What will become of a case.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
     use crate::run::judge::Judgement;
     use crate::run::{Options, prepare};
-    use crate::target::reference::Reference;
+    use crate::targets::reference::Reference;
     use refserver::Face;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpStream;

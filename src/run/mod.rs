@@ -22,7 +22,7 @@ use crate::event::{CaseReport, Event, Exchange, RunEnd, RunStart, Severity, Summ
 use crate::exit::Exit;
 use crate::profile;
 use crate::suite::model::{Case, Suite};
-use crate::target::model::Target;
+use crate::targets::model::Target;
 use crate::transport::Limits;
 
 pub use prepare::{Failure, Prepared, prepare};

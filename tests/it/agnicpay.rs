@@ -7,9 +7,9 @@ use oauthspec::doctor::examine;
 use oauthspec::event::{Event, Verdict};
 use oauthspec::run::plan::skip_reason;
 use oauthspec::run::{self, Options, prepare};
-use oauthspec::target::load::{Surroundings, load_str};
-use oauthspec::target::model::{Driver, Target};
-use oauthspec::target::reference::Reference;
+use oauthspec::targets::load::{Surroundings, load_str};
+use oauthspec::targets::model::{Driver, Target};
+use oauthspec::targets::reference::Reference;
 use refserver::{AgnicFault, Face};
 
 use crate::pinned::every_suite;

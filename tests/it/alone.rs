@@ -5,9 +5,9 @@ use std::path::Path;
 
 use oauthspec::event::{CaseReport, Verdict};
 use oauthspec::run::Options;
-use oauthspec::target::load::{Surroundings, load_str};
-use oauthspec::target::model::Target;
-use oauthspec::target::reference::Reference;
+use oauthspec::targets::load::{Surroundings, load_str};
+use oauthspec::targets::model::Target;
+use oauthspec::targets::reference::Reference;
 use refserver::{AloneFault, Face, Fault};
 
 use crate::pinned::cases;

@@ -9,7 +9,7 @@ use oauthspec::event::Verdict;
 use oauthspec::profile::CATALOGUE;
 use oauthspec::run::Options;
 use oauthspec::suite::model::{Case, Suite};
-use oauthspec::target::reference::Reference;
+use oauthspec::targets::reference::Reference;
 use refserver::{Face, Fault};
 
 use crate::pinned::{cases, every_suite, pins, root};

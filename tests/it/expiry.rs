@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use oauthspec::event::{CaseReport, Verdict};
 use oauthspec::run::Options;
-use oauthspec::target::model::{Client, ClientAuth, ClientKind, Target};
-use oauthspec::target::reference::Reference;
+use oauthspec::targets::model::{Client, ClientAuth, ClientKind, Target};
+use oauthspec::targets::reference::Reference;
 use refserver::{Face, Fault};
 
 use crate::pinned::{cases, target};

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use oauthspec::target::reference::Reference;
+use oauthspec::targets::reference::Reference;
 use refserver::Face;
 
 use crate::servers::Real;

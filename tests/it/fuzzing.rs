@@ -6,7 +6,7 @@ use oauthspec::fuzz::drive::{self, Options, Report};
 use oauthspec::fuzz::finding::Finding;
 use oauthspec::fuzz::oracle::Oracle;
 use oauthspec::suite::{Known, load_str};
-use oauthspec::target::reference::Reference;
+use oauthspec::targets::reference::Reference;
 use refserver::{Face, Fault};
 
 use crate::servers::Real;

@@ -9,7 +9,7 @@ use aws_lc_rs::encoding::AsBigEndian as _;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use oauthspec::target::reference::Reference;
+use oauthspec::targets::reference::Reference;
 use refserver::{AloneFault, Face, Fault};
 
 /// A private key, and every way in which what is secret of it may be written.

@@ -21,6 +21,7 @@ mod hostile_servers;
 mod interrupted;
 mod keys_and_crashes;
 mod known_bugs;
+mod layers;
 mod no_secret;
 mod pinned;
 mod published_formats;

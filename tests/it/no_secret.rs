@@ -46,7 +46,7 @@ impl Watched {
             std::env::temp_dir().join(format!("oauthspec-secret-{}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
-        let target = oauthspec::target::reference::target(server.facts());
+        let target = oauthspec::targets::reference::target(server.facts());
         let file = oauthspec::cli::describe(&target, &[]);
         std::fs::write(folder.join("target.toml"), file).unwrap();
         Watched {

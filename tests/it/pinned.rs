@@ -10,8 +10,8 @@ use oauthspec::profile::CATALOGUE;
 use oauthspec::run::{self, Options};
 use oauthspec::suite::model::Suite;
 use oauthspec::suite::{builtin, load as suites};
-use oauthspec::target::load::{Surroundings, load_str};
-use oauthspec::target::model::Target;
+use oauthspec::targets::load::{Surroundings, load_str};
+use oauthspec::targets::model::Target;
 
 use crate::servers::Real;
 use crate::suites::with_known;

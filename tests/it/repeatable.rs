@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use oauthspec::event::Verdict;
 use oauthspec::run::Options;
-use oauthspec::target::reference::Reference;
+use oauthspec::targets::reference::Reference;
 use refserver::{Face, Fault};
 
 use crate::pinned::cases;

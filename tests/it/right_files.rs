@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use oauthspec::suite::model::{Part, Value};
 use oauthspec::suite::{self, Known};
-use oauthspec::target::load::{Loaded, Surroundings, load_str};
-use oauthspec::target::model::{ClientAuth, ClientKind, Driver};
-use oauthspec::{schema, target};
+use oauthspec::targets::load::{Loaded, Surroundings, load_str};
+use oauthspec::targets::model::{ClientAuth, ClientKind, Driver};
+use oauthspec::{schema, targets};
 
 use crate::suites::with_known;
 
@@ -272,7 +272,7 @@ fn every_target_file_of_the_repository_loads_without_a_warning() {
 
 #[test]
 fn a_url_is_a_target_of_its_own() {
-    let target = target::from_issuer("https://as.example/tenant").unwrap();
+    let target = targets::from_issuer("https://as.example/tenant").unwrap();
     assert_eq!(target.issuer, "https://as.example/tenant");
     assert!(target.clients.is_empty() && target.login.steps.is_empty());
     for wrong in [
@@ -281,7 +281,7 @@ fn a_url_is_a_target_of_its_own() {
         "https://as.example?x=1",
         "",
     ] {
-        let problems = target::from_issuer(wrong).unwrap_err();
+        let problems = targets::from_issuer(wrong).unwrap_err();
         assert!(
             problems.to_string().contains("help: give an issuer"),
             "{problems}"

@@ -8,7 +8,7 @@ use oauthspec::event::{Level, Verdict};
 use oauthspec::run::plan::select;
 use oauthspec::run::{self, Options};
 use oauthspec::suite::model::Suite;
-use oauthspec::target::reference::Reference;
+use oauthspec::targets::reference::Reference;
 use refserver::Face;
 
 use crate::pinned::{cases, every_suite};
@@ -316,7 +316,7 @@ async fn pages_that_need_scripts_are_passed_by_a_browser_and_by_nothing_else() {
             assert_eq!(report.verdict, Verdict::Pass, "round {round}, {id}: {why}");
         }
     }
-    reference.target.login.driver = oauthspec::target::model::Driver::Form;
+    reference.target.login.driver = oauthspec::targets::model::Driver::Form;
     let target = reference.target.clone();
     let end = run::run(
         target,

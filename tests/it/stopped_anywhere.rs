@@ -8,7 +8,7 @@ use std::time::Duration;
 use oauthspec::event::{CaseReport, Event, RunEnd, Verdict};
 use oauthspec::run::{self, Options};
 use oauthspec::suite::model::Suite;
-use oauthspec::target::reference::Reference;
+use oauthspec::targets::reference::Reference;
 use refserver::Face;
 
 /// Far more than any of them takes: whoever is not back by then never comes back.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use oauthspec::diagnostic::Diagnostics;
 use oauthspec::run::waiver::Waivers;
 use oauthspec::suite::Known;
-use oauthspec::target::load::{Surroundings, load_str};
+use oauthspec::targets::load::{Surroundings, load_str};
 
 fn folder(kind: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

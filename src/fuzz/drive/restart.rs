@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use url::Url;
 
 use crate::run::Stop;
-use crate::target::model::Target;
+use crate::targets::model::Target;
 
 /// How long the server may take until it listens again.
 const STARTING: Duration = Duration::from_secs(30);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use base64::Engine as _;
 
-use crate::target::model::{Client, ClientAuth};
+use crate::targets::model::{Client, ClientAuth};
 use crate::transport::Request;
 
 /// A request's parameters as a reader could see them.

@@ -3,7 +3,7 @@
 use super::{Failure, Options};
 use crate::flow::World;
 use crate::flow::issuer::Issuer;
-use crate::target::model::Target;
+use crate::targets::model::Target;
 use crate::transport::redact::Secrets;
 use crate::transport::{AllowList, Transport};
 

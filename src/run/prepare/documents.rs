@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::Prepared;
 use crate::flow::{World, discover};
-use crate::target::model::Endpoints;
+use crate::targets::model::Endpoints;
 use crate::transport::{Reply, Request};
 
 /// Reads metadata from the places where it may be. `Ok(Some(why))` when there is none but the server

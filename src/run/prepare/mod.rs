@@ -12,7 +12,7 @@ use super::Options;
 use crate::exit::Exit;
 use crate::flow::World;
 use crate::flow::listener::Listener;
-use crate::target::model::{Endpoints, Target};
+use crate::targets::model::{Endpoints, Target};
 
 pub(crate) use connect::{connect, foreign, open_issuer};
 pub(crate) use documents::read_metadata;

@@ -8,7 +8,7 @@ use super::Prepared;
 use crate::flow::audience::side_by_side;
 use crate::flow::{Answer, Scene, World};
 use crate::suite::model::{CREDENTIALS, Change, Step, User, Value, Verb};
-use crate::target::model::{Client, ClientKind, Driver, Resource};
+use crate::targets::model::{Client, ClientKind, Driver, Resource};
 use crate::transport::redact::excerpt;
 
 /// The correct flow, once: authorize, exchange, call; of a server without an authorization endpoint, a client's own token. Everything

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::Prepared;
 use crate::flow::{Answer, Scene, World, device, register};
 use crate::suite::model::{CREDENTIALS, Change, Step, User, Verb};
-use crate::target::model::{Client, ClientAuth};
+use crate::targets::model::{Client, ClientAuth};
 use crate::transport::Request;
 use crate::transport::redact::excerpt;
 

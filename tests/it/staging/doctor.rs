@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use oauthspec::doctor::{Report, State, examine};
 use oauthspec::run::Options;
-use oauthspec::target::model::{
+use oauthspec::targets::model::{
     Client, ClientAuth, ClientKind, Driver, Hook, Login, LoginStep, Target,
 };
-use oauthspec::target::reference::Reference;
+use oauthspec::targets::reference::Reference;
 use refserver::Face;
 use tokio::io::AsyncWriteExt as _;
 
@@ -447,7 +447,7 @@ async fn listener(answer: &'static [u8]) -> (String, Arc<AtomicU32>) {
 }
 
 fn issuer_only(issuer: &str) -> Target {
-    oauthspec::target::from_issuer(issuer).unwrap()
+    oauthspec::targets::from_issuer(issuer).unwrap()
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use oauthspec::login::{Browser, End, Visit, Walk, Will, chrome, follow, manual};
-use oauthspec::target::model::Target;
+use oauthspec::targets::model::Target;
 use oauthspec::transport::{AllowList, Limits, Request, Transport};
 
 use super::odd::{Odd, Oddities, Style};

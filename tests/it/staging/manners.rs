@@ -4,7 +4,7 @@
 use oauthspec::event::{CaseReport, Event, RunEnd, Verdict};
 use oauthspec::run::{Options, never, run};
 use oauthspec::suite::model::Suite;
-use oauthspec::target::model::Target;
+use oauthspec::targets::model::Target;
 
 use super::odd::{Odd, Oddities};
 

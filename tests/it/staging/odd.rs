@@ -167,19 +167,19 @@ password.env = "ODD_PASSWORD"
     }
 
     /// Loads that target file.
-    pub fn load(&self, login: &str) -> oauthspec::target::model::Target {
+    pub fn load(&self, login: &str) -> oauthspec::targets::model::Target {
         self.load_text(&self.target(login))
     }
 
     /// Loads a target file with the password in the environment.
-    pub fn load_text(&self, text: &str) -> oauthspec::target::model::Target {
+    pub fn load_text(&self, text: &str) -> oauthspec::targets::model::Target {
         let password = self.password.clone();
         let env = move |name: &str| (name == "ODD_PASSWORD").then(|| password.clone());
-        let around = oauthspec::target::load::Surroundings {
+        let around = oauthspec::targets::load::Surroundings {
             env: &env,
             folder: None,
         };
-        match oauthspec::target::load::load_str("odd.toml", text, &around) {
+        match oauthspec::targets::load::load_str("odd.toml", text, &around) {
             Ok(loaded) => loaded.target,
             Err(problems) => panic!("{problems}"),
         }

@@ -3,7 +3,6 @@
 mod access;
 pub mod file;
 pub mod gaps;
-pub mod init;
 pub mod load;
 mod mask;
 mod mint;

@@ -3,9 +3,9 @@
 
 mod write;
 
-use super::load::{Surroundings, load_str};
-use super::model::{LoginStep, Target};
 use crate::diagnostic::Diagnostics;
+use crate::targets::load::{Surroundings, load_str};
+use crate::targets::model::{LoginStep, Target};
 
 /// What the metadata document says that a target file needs to know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

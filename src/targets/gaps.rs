@@ -30,11 +30,11 @@ pub struct Sketch {
 }
 
 /// Looks for what a target file on disk lacks, with the process's environment. `None`: nothing, or the file has other mistakes, which
-/// [`load`](super::load::load) tells.
+/// [`load`](super::load::load) tells. `browser` tells whether a browser can be driven here.
 ///
 /// # Errors
 /// The file cannot be read.
-pub fn sketch(path: &Path) -> Result<Option<Sketch>, Diagnostics> {
+pub fn sketch(path: &Path, browser: fn() -> bool) -> Result<Option<Sketch>, Diagnostics> {
     let text = reader::read_text(path)?;
     let folder = path
         .parent()
@@ -44,11 +44,17 @@ pub fn sketch(path: &Path) -> Result<Option<Sketch>, Diagnostics> {
         env: &|name| std::env::var(name).ok(),
         folder: Some(folder),
     };
-    Ok(sketch_str(&path.display().to_string(), &text, &around))
+    let file = path.display().to_string();
+    Ok(sketch_str(&file, &text, &around, browser))
 }
 
 /// The same, of a file's text.
-pub fn sketch_str(file: &str, text: &str, around: &Surroundings<'_>) -> Option<Sketch> {
+pub fn sketch_str(
+    file: &str,
+    text: &str,
+    around: &Surroundings<'_>,
+    browser: fn() -> bool,
+) -> Option<Sketch> {
     let absent: RefCell<Vec<String>> = RefCell::default();
     let env = |name: &str| {
         let given = (around.env)(name).filter(|value| !value.is_empty());
@@ -67,7 +73,7 @@ pub fn sketch_str(file: &str, text: &str, around: &Surroundings<'_>) -> Option<S
     };
     let target = load_str(file, text, &with_stand_ins).ok()?.target;
     let mut gaps: Vec<Gap> = absent.take().iter().map(|name| gap(text, name)).collect();
-    gaps.extend(programs(&target, around));
+    gaps.extend(programs(&target, around, browser));
     (!gaps.is_empty()).then_some(Sketch { target, gaps })
 }
 
@@ -158,10 +164,10 @@ fn by_key(table: &str, key: &str) -> Option<String> {
 }
 
 /// Programs that the login needs and this machine lacks.
-fn programs(target: &Target, around: &Surroundings<'_>) -> Vec<Gap> {
+fn programs(target: &Target, around: &Surroundings<'_>, browser: fn() -> bool) -> Vec<Gap> {
     let mut gaps = Vec::new();
     let login = &target.login;
-    if login.driver == Driver::Browser && !crate::login::browser_is_here() {
+    if login.driver == Driver::Browser && !browser() {
         gaps.push(Gap {
             name: "chromedriver".to_owned(),
             about: "the login pages are walked in a real browser ([login] driver = \"browser\")".to_owned(),
@@ -225,7 +231,7 @@ press = "Go"
     #[test]
     fn everything_that_is_missing_is_told_at_once_with_where_to_get_it() {
         let none = |_: &str| None;
-        let sketch = sketch_str("t.toml", FILE, &around(&none)).unwrap();
+        let sketch = sketch_str("t.toml", FILE, &around(&none), || true).unwrap();
         let told: Vec<String> = (sketch.gaps.iter())
             .map(|gap| format!("{}: {}", gap.name, gap.about))
             .collect();
@@ -250,9 +256,9 @@ press = "Go"
             Some(format!("https://{name}.example/").replace("https://PORT.example/", "80"))
         };
         let file = FILE.replace("hook = [\"./not-there.sh\"]\n", "");
-        assert!(sketch_str("t.toml", &file, &around(&all)).is_none());
+        assert!(sketch_str("t.toml", &file, &around(&all), || true).is_none());
         let none = |_: &str| None;
         let wrong = file.replace("press", "push");
-        assert!(sketch_str("t.toml", &wrong, &around(&none)).is_none());
+        assert!(sketch_str("t.toml", &wrong, &around(&none), || true).is_none());
     }
 }
