@@ -99,6 +99,35 @@ pub enum Role {
     Deviation,
 }
 
+/// Whom a request was sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Addressee {
+    /// The authorization server, by a client.
+    AuthorizationServer,
+    /// A resource server, by a client.
+    ResourceServer,
+    /// The authorization server, by the user's browser.
+    Page,
+}
+
+impl Addressee {
+    /// Who sends it, for a sequence diagram.
+    pub fn sender(self) -> &'static str {
+        match self {
+            Addressee::AuthorizationServer | Addressee::ResourceServer => "client",
+            Addressee::Page => "user",
+        }
+    }
+
+    /// Who gets it, for a sequence diagram.
+    pub fn word(self) -> &'static str {
+        match self {
+            Addressee::AuthorizationServer | Addressee::Page => "as",
+            Addressee::ResourceServer => "rs",
+        }
+    }
+}
+
 /// One message as it was sent or received, redacted. Bodies are bounded and shown as text, invalid
 /// UTF-8 as U+FFFD.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

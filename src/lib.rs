@@ -7,6 +7,7 @@
 
 pub mod check;
 pub mod cli;
+pub mod client;
 pub mod diagnostic;
 pub mod doctor;
 pub mod event;

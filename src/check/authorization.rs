@@ -348,7 +348,7 @@ fn response_mode_lawful(view: &View<'_>) -> Result<Finding, Finding> {
 fn challenge_not_in_code(view: &View<'_>) -> Result<Finding, Finding> {
     let code = view
         .outcome
-        .field("code")
+        .code()
         .or_else(|| view.response("code").first().copied())
         .ok_or_else(|| Finding::undecided("there is no code to look at"))?;
     let mut texts: Vec<Vec<u8>> = vec![code.as_bytes().to_vec()];
@@ -356,8 +356,12 @@ fn challenge_not_in_code(view: &View<'_>) -> Result<Finding, Finding> {
     for segment in code.split(|letter| !is_base64url(letter)) {
         texts.extend(jose::base64url_decode(segment));
     }
-    for name in ["challenge", "verifier"] {
-        let Some(secret) = view.outcome.field(name).filter(|text| text.len() >= 16) else {
+    let asked = &view.outcome.asked;
+    for (name, secret) in [
+        ("challenge", &asked.challenge),
+        ("verifier", &asked.verifier),
+    ] {
+        let Some(secret) = secret.as_ref().filter(|text| text.len() >= 16) else {
             continue;
         };
         let inside = texts.iter().any(|text| {
@@ -378,7 +382,7 @@ fn code_quality(view: &View<'_>) -> Result<Finding, Finding> {
         .so_far()
         .iter()
         .filter(|outcome| matches!(outcome.verb, Verb::Authorize | Verb::Grant))
-        .filter_map(|outcome| outcome.field("code"))
+        .filter_map(|outcome| outcome.code())
         .collect();
     quality("codes", &codes)
 }
@@ -504,7 +508,7 @@ mod tests {
         let check = "redirect-query-kept";
         let with = |location: &str| {
             let mut stage = at(location);
-            stage.field("redirect_uri", "https://app.example/cb?x=1");
+            stage.asked().redirect_uri = Some("https://app.example/cb?x=1".into());
             of(check, &stage)
         };
         assert_eq!(with("https://app.example/cb?x=1&code=c"), Pass);
@@ -536,7 +540,7 @@ mod tests {
         let with = |code: &str| {
             let mut stage = cb(&format!("code={code}"));
             stage.field("code", code);
-            stage.field("challenge", challenge);
+            stage.asked().challenge = Some(challenge.into());
             of(check, &stage)
         };
         assert_eq!(with(CODE), Pass);

@@ -2,7 +2,7 @@
 
 use super::view::{View, quote};
 use super::{Check, Finding, Look};
-use crate::flow::dpop::asks_for_nonce;
+use crate::client::dpop::asks_for_nonce;
 use crate::suite::model::Verb;
 
 pub(super) const CHECKS: &[Check] = &[

@@ -141,7 +141,7 @@ fn no_detail_leak(view: &View<'_>) -> Result<Finding, Finding> {
             "the client secret",
             view.client.and_then(|client| client.secret.as_deref()),
         ),
-        ("the verifier", view.outcome.field("verifier")),
+        ("the verifier", view.outcome.asked.verifier.as_deref()),
         ("the verifier", view.outcome.sent_param("code_verifier")),
         (
             "the client secret",
@@ -279,7 +279,7 @@ mod tests {
             assert_eq!(of(check, &page(wrong)), Warn, "{wrong}");
         }
         let mut stage = page("you sent dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
-        stage.field("verifier", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+        stage.asked().verifier = Some("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".into());
         assert_eq!(of(check, &stage), Warn);
     }
 

@@ -75,7 +75,7 @@ fn registration_path(view: &View<'_>) -> Result<Finding, Finding> {
 /// The sessions of all steps so far.
 fn session_quality(view: &View<'_>) -> Result<Finding, Finding> {
     let sessions: Vec<&str> = (view.so_far().iter())
-        .filter_map(|outcome| outcome.field("mcp_session"))
+        .filter_map(|outcome| outcome.asked.mcp_session.as_deref())
         .collect();
     if sessions.is_empty() {
         return Err(Finding::not_applicable("the server keeps no sessions"));
@@ -124,9 +124,7 @@ fn session_shows_own(view: &View<'_>) -> Result<Finding, Finding> {
     for call in view.earlier() {
         let last = view.exchanges_of(call).next_back();
         let reply = last.and_then(|recorded| recorded.reply.as_ref().ok());
-        let Some(reply) =
-            reply.filter(|reply| call.field("status").is_some() && reply.is_success())
-        else {
+        let Some(reply) = reply.filter(|reply| call.status.is_some() && reply.is_success()) else {
             continue;
         };
         let who = match token(call) == token(view.outcome) {
@@ -204,7 +202,7 @@ mod tests {
             stage.call("a", 200, "");
             for session in sessions {
                 stage.call("a", 200, "");
-                stage.field("mcp_session", session);
+                stage.asked().mcp_session = Some(session.to_string());
             }
             of("session-quality", &stage)
         };
@@ -237,7 +235,7 @@ mod tests {
             ] {
                 stage.call("a", 200, body);
                 stage.sent("token", token);
-                stage.field("status", "200");
+                stage.status("200");
             }
             stage.call("a", 200, shown);
             stage.sent("token", "theirs");

@@ -145,7 +145,7 @@ fn consent_names_client(view: &View<'_>) -> Result<Finding, Finding> {
         .collect();
     names.push(id);
     if client.register {
-        names.push(crate::flow::register::CLIENT_NAME);
+        names.push(crate::client::request::CLIENT_NAME);
     }
     let shown = names.iter().find(|name| {
         !name.is_empty()

@@ -110,11 +110,7 @@ fn complete(winner: &Outcome, step: &Outcome) -> Outcome {
     winner.label.clone_from(&step.label);
     winner.resource.clone_from(&step.resource);
     winner.sent.clone_from(&step.sent);
-    for name in ["requested_resource", "requested_scope"] {
-        if let Some(value) = step.field(name) {
-            winner.fields.insert(name.into(), value.to_owned());
-        }
-    }
+    winner.asked.clone_from(&step.asked);
     winner
 }
 
@@ -208,7 +204,7 @@ mod tests {
 
     fn won(token: &str) -> Outcome {
         let mut copy = Outcome::new(Verb::Exchange, "1 exchange", Answer::Success);
-        copy.fields.insert("access_token".into(), token.into());
+        copy.said.set("access_token", token);
         copy
     }
 

@@ -75,9 +75,8 @@ fn audience_is_resource(view: &View<'_>) -> Result<Finding, Finding> {
         None => Ok(Finding::pass(format!("`aud` is {shown}"))),
         Some(missing) => {
             let abstract_but_distinct = view.earlier().iter().any(|earlier| {
-                earlier
-                    .field("requested_resource")
-                    .is_some_and(|resource| !asked.iter().any(|asked| asked == resource))
+                let asked_before = earlier.asked.resource.as_deref();
+                asked_before.is_some_and(|resource| !asked.iter().any(|asked| asked == resource))
                     && self::audience(view, earlier).is_some_and(|other| other != audience)
             });
             let says = format!("`aud` is {shown}, without {}", quote(missing));
@@ -300,7 +299,7 @@ mod tests {
     fn for_resource(resource: &str, claims: &str) -> Stage {
         let mut stage = Stage::new();
         stage.grant(&format!(r#"{{"access_token":{}}}"#, quoted_jwt(claims)));
-        stage.field("requested_resource", resource);
+        stage.asked().resource = Some(resource.into());
         stage
     }
 
@@ -320,7 +319,7 @@ mod tests {
         let mut stage = for_resource("https://rs.example/b", r#"{"aud":"api-b"}"#);
         let token = quoted_jwt(r#"{"aud":"api-a"}"#);
         stage.grant(&format!(r#"{{"access_token":{token}}}"#));
-        stage.field("requested_resource", a);
+        stage.asked().resource = Some(a.into());
         assert_eq!(of(check, &stage), Warn);
         let mut stage = Stage::new();
         stage.grant(r#"{"access_token":"opaque"}"#);
@@ -331,7 +330,7 @@ mod tests {
     fn an_introspected_token_tells_its_audience() {
         let mut stage = Stage::new();
         stage.grant(r#"{"access_token":"opaque"}"#);
-        stage.field("requested_resource", "https://rs.example/a");
+        stage.asked().resource = Some("https://rs.example/a".into());
         assert_eq!(of("audience-is-resource", &stage), Undecided);
         stage.introspect("opaque", r#"{"active":true,"aud":"https://rs.example/a"}"#);
         stage.look_at(0);
@@ -398,7 +397,7 @@ mod tests {
             stage.grant(&format!(
                 r#"{{"access_token":"t","authorization_details":{details}}}"#
             ));
-            stage.field("code", "c");
+            stage.asked().code = Some("c".into());
             of(check, &stage)
         };
         assert_eq!(exchanged(DETAIL), Pass);

@@ -17,7 +17,7 @@ pub(super) const CHECKS: &[Check] = &[
 fn requested(outcome: &Outcome) -> Option<&str> {
     outcome
         .sent_param("scope")
-        .or(outcome.field("requested_scope"))
+        .or(outcome.asked.scope.as_deref())
         .filter(|scope| !scope.trim().is_empty())
 }
 
@@ -193,7 +193,7 @@ mod tests {
         let with = |body: &str, asked: Option<&str>| {
             let mut stage = granted(body);
             if let Some(asked) = asked {
-                stage.field("requested_scope", asked);
+                stage.asked().scope = Some(asked.into());
             }
             of(check, &stage)
         };
@@ -212,7 +212,7 @@ mod tests {
         let with = |body: &str, asked: Option<&str>| {
             let mut stage = granted(body);
             if let Some(asked) = asked {
-                stage.field("requested_scope", asked);
+                stage.asked().scope = Some(asked.into());
             }
             of(check, &stage)
         };
@@ -268,7 +268,7 @@ mod tests {
         );
         assert_eq!(of(check, &granted(r#"{"access_token":"t"}"#)), Fail);
         let mut near = granted(r#"{"access_token":"t","scope":"a"}"#);
-        near.field("requested_scope", "a-oauthspec");
+        near.asked().scope = Some("a-oauthspec".into());
         assert_eq!(of(check, &near), Warn);
     }
 }

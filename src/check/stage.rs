@@ -1,12 +1,13 @@
 //! Hand-made scenes for the tests of checks.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::view::View;
 use super::{Found, Look, look};
+use crate::client::{Asked, Said};
+use crate::event::Addressee;
 use crate::flow::scene::Logged;
 use crate::flow::{Answer, How, Outcome};
 use crate::suite::model::{User, Verb};
@@ -121,7 +122,7 @@ impl Stage {
                 raw: false,
             },
             label: label.clone(),
-            to: "as",
+            to: Addressee::AuthorizationServer,
         }));
         let mut outcome = Outcome::new(verb, &label, answer);
         outcome.client = "a".into();
@@ -150,17 +151,9 @@ impl Stage {
             answer,
             Some((request, reply(status, "application/json", body))),
         );
-        let mut fields = BTreeMap::new();
-        if let Ok(Value::Object(members)) = serde_json::from_str(body) {
-            for (name, value) in members {
-                let text = value
-                    .as_str()
-                    .map_or_else(|| value.to_string(), str::to_owned);
-                fields.insert(name, text);
-            }
-        }
-        if success {
-            self.last().fields = fields;
+        let members = serde_json::from_str::<Map<String, Value>>(body);
+        if let Some(members) = members.ok().filter(|_| success) {
+            self.last().said = Said::from(members);
         }
     }
 
@@ -309,9 +302,14 @@ impl Stage {
         self.metadata = serde_json::from_str(document).ok();
     }
 
-    /// Sets a field of the last step.
+    /// Adds what the server said in the last step.
     pub fn field(&mut self, name: &str, value: &str) {
-        self.last().fields.insert(name.into(), value.into());
+        self.last().said.set(name, value);
+    }
+
+    /// What we asked in the last step.
+    pub fn asked(&mut self) -> &mut Asked {
+        &mut self.last().asked
     }
 
     /// Adds a parameter that the last step sent.
@@ -322,6 +320,11 @@ impl Stage {
     /// Marks a parameter as what the last step changed.
     pub fn changed(&mut self, name: &str) {
         self.last().changed.push(name.into());
+    }
+
+    /// The status of the last answer.
+    pub fn status(&mut self, status: &str) {
+        self.last().status = Some(status.into());
     }
 
     /// How the last step ended.

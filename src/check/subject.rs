@@ -25,7 +25,7 @@ pub(super) async fn learn(scene: &mut Scene<'_>, at: usize) {
     let tokens: Vec<Outcome> = (scene.outcomes.iter().enumerate())
         .filter(|(number, outcome)| {
             // Later ones are those that confirmed this step.
-            opaque(outcome) && (*number <= at || outcome.field("code").is_some())
+            opaque(outcome) && (*number <= at || outcome.code().is_some())
         })
         .filter(|(_, outcome)| outcome.field("access_token").is_some())
         .map(|(_, outcome)| outcome.clone())
@@ -76,12 +76,12 @@ fn subject_unchanged(view: &View<'_>) -> Result<Finding, Finding> {
         outcome.answer == Answer::Success && outcome.field("access_token").is_some()
     };
     // The token of an authorization is the one that its code was redeemed for.
-    let code = view.outcome.field("code");
+    let code = view.outcome.code();
     let mine = std::iter::once(view.outcome)
         .chain(
             view.outcomes
                 .iter()
-                .filter(|outcome| code.is_some() && outcome.field("code") == code),
+                .filter(|outcome| code.is_some() && outcome.code() == code),
         )
         .find(has_token)
         .and_then(|outcome| subject(view, outcome))
@@ -126,7 +126,7 @@ fn subject_of_no_user(view: &View<'_>) -> Result<Finding, Finding> {
     let users = view
         .earlier()
         .iter()
-        .filter(|outcome| outcome.field("code").is_some() && outcome.answer == Answer::Success)
+        .filter(|outcome| outcome.code().is_some() && outcome.answer == Answer::Success)
         .filter_map(|outcome| subject(view, outcome));
     let mut known = 0;
     for user in users {
@@ -185,7 +185,7 @@ mod tests {
             let mut stage = Stage::new();
             let token = quoted_jwt(r#"{"sub":"alice"}"#);
             stage.grant(&format!(r#"{{"access_token":{token}}}"#));
-            stage.field("code", "c");
+            stage.asked().code = Some("c".into());
             let token = quoted_jwt(&format!(r#"{{"sub":"{own}"}}"#));
             stage.grant(&format!(r#"{{"access_token":{token}}}"#));
             of(check, &stage)

@@ -54,7 +54,8 @@ fn metadata_truthful(view: &View<'_>) -> Result<Finding, Finding> {
             Some("authorization_code"),
         ));
     }
-    let challenged = used.field("challenge").is_some_and(|text| !text.is_empty());
+    let challenged = used.asked.challenge.as_ref();
+    let challenged = challenged.is_some_and(|text| !text.is_empty());
     if challenged && document.contains_key("code_challenge_methods_supported") {
         claims.push(("code_challenge_methods_supported", "S256", None));
     }

@@ -85,7 +85,7 @@ impl<'s> View<'s> {
                 .listener
                 .as_ref()
                 .map(|listener| listener.hits(&scene.id)),
-            thumbprints: scene.thumbprints(),
+            thumbprints: scene.keys().thumbprints(),
             client: scene.client_named(&outcome.client),
             outcome,
             at,
@@ -204,10 +204,11 @@ impl<'s> View<'s> {
         if let Some(value) = first(&own, name) {
             return Some(value.to_owned());
         }
-        let code = self.outcome.field("code")?;
-        let authorization = self.outcomes.iter().find(|outcome| {
-            outcome.verb == Verb::Authorize && outcome.field("code") == Some(code)
-        })?;
+        let code = self.outcome.code()?;
+        let authorization = self
+            .outcomes
+            .iter()
+            .find(|outcome| outcome.verb == Verb::Authorize && outcome.code() == Some(code))?;
         if authorization.sent_param("request").is_some() {
             return authorization.sent_param(name).map(str::to_owned);
         }
@@ -255,7 +256,7 @@ impl<'s> View<'s> {
 
     /// The redirect URI in question: the one asked for, else the first registered.
     pub fn redirect_uri(&self) -> Option<&'s str> {
-        self.outcome.field("redirect_uri").or_else(|| {
+        self.outcome.asked.redirect_uri.as_deref().or_else(|| {
             self.client?
                 .redirect_uris
                 .first()
@@ -351,9 +352,10 @@ impl<'s> View<'s> {
             .collect();
         if own.is_empty() {
             self.outcome
-                .field("requested_resource")
+                .asked
+                .resource
+                .clone()
                 .filter(|value| !value.is_empty())
-                .map(str::to_owned)
                 .into_iter()
                 .collect()
         } else {

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
+use crate::client::{World, request};
 use crate::doctor::{Report, page};
-use crate::flow::{World, token};
 use crate::login::{End, Walk, Will};
 use crate::run::prepare;
 use crate::targets::model::{Client, ClientAuth};
@@ -158,7 +158,7 @@ pub(super) async fn look(report: &mut Report, world: &World) {
 
 /// A token request with a made-up code.
 async fn ask(world: &World, client: &Client, json: bool) -> Word {
-    let Some(request) = token::made_up(world, client, json) else {
+    let Some(request) = request::made_up_code(world, client, json) else {
         return Word::Odd("no token endpoint is known".to_owned());
     };
     match &world.transport.send_patiently(request).await.reply {

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::client::mcp::has_sessions;
 use crate::doctor::init::NewMcp;
-use crate::flow::mcp::has_sessions;
 use crate::flow::{Answer, Scene, World};
 use crate::suite::model::{Change, Step, User, Verb};
 use crate::transport::Reply;

@@ -1,18 +1,19 @@
 //! Where an authorization request leads before anybody does anything, and what a refusal there means.
 
+use crate::client::draft::Param;
+use crate::client::{Answer, Pkce, World, read, request};
 use crate::doctor::Report;
-use crate::flow::{Answer, Scene, World, authorize};
 use crate::login::{self, End, Visit, Walk, Will, walk};
 use crate::targets::model::Client;
-use crate::transport::Request;
+use crate::transport::{Recorded, Request};
 
 /// Sends a correct authorization request. Who wants nothing ([`Will::Nothing`]) gets to the first page; anybody else, as the target's first user, as
 /// far as the login steps lead.
 pub(super) async fn open(world: &World, client: &Client, uri: &str, will: Will) -> (End, Walk) {
-    let mut scene = Scene::new(world);
-    let request: Request = match authorize::correct(&mut scene, client, uri).await {
+    let mut log = Vec::new();
+    let request = match correct(world, client, uri, &mut log).await {
         Ok(request) => request,
-        Err(answer) => return unpushed(scene, &answer),
+        Err(answer) => return unpushed(log, &answer),
     };
     let browser = login::Browser::new();
     let arrived = |url: &str| url.starts_with(uri);
@@ -30,8 +31,32 @@ pub(super) async fn open(world: &World, client: &Client, uri: &str, will: Will) 
     }
 }
 
+/// The correct authorization request of a client with this redirect URI; pushed first where the server wants that (RFC 9126 §5).
+async fn correct(
+    world: &World,
+    client: &Client,
+    uri: &str,
+    log: &mut Vec<Recorded>,
+) -> Result<Request, Answer> {
+    let resource = world.target.resource("a");
+    let state = jose::random_token(16);
+    let mut draft = request::authorization(world, client, resource, &Pkce::fresh(), &state)?;
+    draft.set("redirect_uri", vec![Param::Text(uri.to_owned())]);
+    if world.pushes() {
+        let push = request::push(world, client, &draft)?;
+        let recorded = world.transport.send(push.finish()).await;
+        let (answer, said) = read::PUSHED.read(&recorded);
+        log.push(recorded);
+        if answer != Answer::Success {
+            return Err(answer);
+        }
+        request::refer_to(&mut draft, said.get("request_uri"));
+    }
+    Ok(draft.finish())
+}
+
 /// A request that cannot be made, or that the server did not let us push: its answer stands in place of a page.
-fn unpushed(scene: Scene<'_>, answer: &Answer) -> (End, Walk) {
+fn unpushed(log: Vec<Recorded>, answer: &Answer) -> (End, Walk) {
     let about = format!("the pushed authorization request {}", answer.words());
     let end = match answer {
         Answer::Refused { status, .. } => End::Page {
@@ -43,9 +68,8 @@ fn unpushed(scene: Scene<'_>, answer: &Answer) -> (End, Walk) {
         Answer::NoAnswer(why) => End::NoAnswer(why.clone()),
         other => End::Stuck(other.words()),
     };
-    let log = scene.log.into_iter().map(|logged| logged.recorded);
     let walk = Walk {
-        log: log.collect(),
+        log,
         ..Walk::default()
     };
     (end, walk)

@@ -57,7 +57,7 @@ pub(super) async fn look(report: &mut Report, world: &World, scene: &mut Scene<'
 
 /// Whether what was granted is what was asked for.
 fn granted(report: &mut Report, world: &World, outcome: &Outcome) {
-    let asked = outcome.field("requested_scope").unwrap_or_default();
+    let asked = outcome.asked.scope.as_deref().unwrap_or_default();
     let Some(got) = outcome.field("scope") else {
         return;
     };

@@ -1,7 +1,7 @@
 //! Can the server be reached: names, ports, TLS, proxies, front doors, clocks.
 
+use crate::client::{World, discover};
 use crate::doctor::Report;
-use crate::flow::{World, discover};
 use crate::run::Options;
 use crate::transport::network::check_proxy;
 use crate::transport::pace::{http_date, is_throttling};

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 use url::Url;
 
+use crate::client::{World, discover};
 use crate::doctor::Report;
-use crate::flow::{World, discover};
 use crate::run::prepare;
 use crate::transport::Request;
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::client::{discover, mcp};
 use crate::doctor::init::{Found, NewMcp, NewResource, list};
 use crate::doctor::reach;
-use crate::flow::{discover, mcp};
 use crate::run::Options;
 use crate::transport::{AllowList, Network, Reply, Request, Transport};
 

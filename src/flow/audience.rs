@@ -27,7 +27,7 @@ pub async fn side_by_side(scene: &mut Scene<'_>, call: &Outcome) -> String {
     let Some(called) = called.filter(|_| granted.resource == call.resource) else {
         return String::new();
     };
-    let asked = granted.field("requested_resource").unwrap_or("(none)");
+    let asked = granted.asked.resource.as_deref().unwrap_or("(none)");
     let document = world
         .resource_documents
         .get(&called.name)
@@ -50,7 +50,7 @@ async fn introspected(scene: &mut Scene<'_>, granted: &Outcome, token: &str) -> 
     let step = confirm::step(Verb::Introspect, &granted.client, None, &[("token", token)]);
     match scene.arrange(step, "the token introspected").await {
         Ok(told) if told.answer == Answer::Success => {
-            told.field("aud").unwrap_or("(not told)").to_owned()
+            told.said.get("aud").unwrap_or("(not told)").to_owned()
         }
         _ => "(opaque)".to_owned(),
     }

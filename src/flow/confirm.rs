@@ -76,7 +76,7 @@ fn verifiers(request: &Outcome) -> Vec<Option<String>> {
         return vec![None];
     }
     let s256 = request.sent_param("code_challenge_method") == Some("S256");
-    let own = request.field("verifier").map(str::to_owned);
+    let own = request.asked.verifier.clone();
     let plain = challenges
         .iter()
         .map(|challenge| Some((*challenge).to_owned()));
@@ -96,7 +96,7 @@ async fn confirm_code(
     authorization: &Outcome,
     request: &Outcome,
 ) -> Confirmation {
-    let Some(code) = authorization.field("code").map(str::to_owned) else {
+    let Some(code) = authorization.code().map(str::to_owned) else {
         return Confirmation::Works("a token came with the redirect".into());
     };
     // The code belongs to the client that was named, whoever the case says is acting.
@@ -192,7 +192,7 @@ fn resource_asked_for<'s>(scene: &'s Scene<'_>, outcome: &Outcome) -> Option<&'s
     let target = &scene.world.target;
     let asked = outcome
         .sent_param("resource")
-        .or(outcome.field("requested_resource"))
+        .or(outcome.asked.resource.as_deref())
         .filter(|identifier| !identifier.is_empty());
     let by_step = outcome
         .resource
@@ -360,7 +360,7 @@ mod tests {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        outcome.fields.insert("verifier".into(), "own".into());
+        outcome.asked.verifier = Some("own".into());
         outcome
     }
 

@@ -3,17 +3,17 @@
 
 use std::time::{Duration, Instant};
 
-use super::answer::{document, json_fields, refusal};
-use super::draft::{Draft, Encoding};
+use super::change::{apply, arrange};
 use super::scene::Act;
-use super::token::{authenticated, plain, send, token_draft};
+use super::token::send_for_tokens;
 use super::{Answer, How, Outcome, Scene};
+use crate::client::draft::{Draft, Encoding};
+use crate::client::{Pkce, read, request};
+use crate::event::Addressee;
 use crate::login::{Browser, End, Visit, Walk, Will, follow};
 use crate::suite::model::{Step, User, Verb};
 use crate::targets::model::{Client, Driver, User as Person};
 
-/// RFC 8628 §3.4.
-pub(crate) const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// The interval of a server that names none (RFC 8628 §3.2), and what `slow_down` adds (§3.5).
 const DEFAULT_INTERVAL: u64 = 5;
 /// The longest interval a run waits for.
@@ -32,6 +32,20 @@ pub(super) struct Next {
     interval: u64,
 }
 
+/// A device code, so that there is one to type or to poll for; for a poll an approved one.
+pub(super) fn need(scene: &Scene<'_>, act: &Act<'_>, client: &Client) -> Option<Step> {
+    let nothing = waiting(scene, &client.name).is_none();
+    let at = match act.step.at.as_deref() {
+        Some("page") if types_codes(scene) => "request",
+        Some("poll") if !act.names("device_code") => "page",
+        _ => return None,
+    };
+    nothing.then(|| Step {
+        at: Some(at.to_owned()),
+        ..act.plain(Verb::Device)
+    })
+}
+
 pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outcome, Answer> {
     match act.step.at.as_deref() {
         Some("page") => page(scene, act).await,
@@ -43,39 +57,11 @@ pub(super) async fn perform(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outc
 /// The device authorization request.
 async fn request(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outcome, Answer> {
     let client = scene.client(act.step)?;
-    let endpoint =
-        scene.world.endpoints.device.clone().ok_or_else(|| {
-            Answer::NotApplicable("no device authorization endpoint is known".into())
-        })?;
-    let mut draft = authenticated(scene.world, &endpoint, &client, Encoding::Form);
-    draft.push_some("scope", scene.world.target.policy.scope.clone());
-    let names = scene.names(&client, (String::new(), String::new()));
-    draft
-        .arrange(&act.step.given, &names)
-        .and_then(|()| draft.apply(act.change, &names))
-        .map_err(Answer::NotApplicable)?;
-    let sent = draft.sent();
-    let recorded = scene.send(draft.finish(), &act.label, "as").await;
-    let mut outcome = Outcome::new(Verb::Device, &act.label, Answer::Success);
-    outcome.client = client.name.clone();
-    outcome.sent = sent;
-    match document(&recorded) {
-        Err(answer) => outcome.answer = answer,
-        Ok(reply) => {
-            outcome.fields = json_fields(reply);
-            if !reply.is_success() || outcome.field("device_code").is_none() {
-                outcome.answer = refusal(reply);
-            }
-        }
-    }
-    if let Some(code) = outcome.field("device_code").map(str::to_owned) {
-        scene.secrets.learn(&code, "device_code");
-    }
-    if let Some(code) = outcome.field("user_code").map(str::to_owned) {
-        let bare = code.chars().filter(char::is_ascii_alphanumeric).collect();
-        outcome.fields.insert("user_code_bare".into(), bare);
-        let lower = code.to_ascii_lowercase();
-        outcome.fields.insert("user_code_lower".into(), lower);
+    let draft = request::device(scene.world, &client)?;
+    let to = Addressee::AuthorizationServer;
+    let outcome = scene.ask(act, &client, draft, to, read::DEVICE).await?;
+    if let Some(code) = outcome.said.get("device_code") {
+        scene.secrets.learn(code, "device_code");
     }
     Ok(outcome)
 }
@@ -93,43 +79,24 @@ fn waiting(scene: &Scene<'_>, client: &str) -> Option<Outcome> {
     scene.outcomes.iter().rev().find(open).cloned()
 }
 
-/// A correct part of the device grant, for a later one that needs it.
-async fn arrange(
-    scene: &mut Scene<'_>,
-    like: &Step,
-    at: &str,
-    label: &str,
-) -> Result<Outcome, Answer> {
-    let step = Step {
-        at: Some(at.to_owned()),
-        ..plain(Verb::Device, like)
-    };
-    let outcome = scene.arrange(step, label).await?;
-    match &outcome.answer {
-        Answer::Success => Ok(outcome),
-        Answer::Throttled(_) | Answer::NoAnswer(_) => Err(outcome.answer),
-        other => Err(Answer::NotApplicable(format!(
-            "the device step before it, at {at}, {}",
-            other.words()
-        ))),
-    }
+/// Whether the login driver can carry a person through a verification page.
+fn types_codes(scene: &Scene<'_>) -> bool {
+    scene.world.target.login.driver == Driver::Form
 }
 
 /// The person at the verification page.
 async fn page(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outcome, Answer> {
     let client = scene.client(act.step)?;
     let login = &scene.world.target.login;
-    if login.driver != Driver::Form {
+    if !types_codes(scene) {
         return Err(Answer::NotApplicable(format!(
             "the login driver `{}` waits for a redirect to the client, and a verification page sends nobody there",
             login.driver.word()
         )));
     }
-    let request = match waiting(scene, &client.name) {
-        Some(request) => request,
-        None => arrange(scene, act.step, "request", &act.label).await?,
-    };
-    let own = |name: &str| request.field(name).map(str::to_owned);
+    let request = waiting(scene, &client.name)
+        .ok_or_else(|| Answer::NotApplicable("no device code waits for its user".into()))?;
+    let own = |name: &str| request.said.get(name).map(str::to_owned);
     let types = login.steps.iter().position(|step| {
         let mut values = step.fill.iter().map(|(_, value)| value);
         values.any(|value| value == CODE_VALUE)
@@ -145,11 +112,10 @@ async fn page(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outcome, Answer> {
     })?;
     let mut draft = Draft::new("GET", &uri, Encoding::Query);
     draft.push_some("user_code", own("user_code"));
-    let names = scene.names(&client, (String::new(), String::new()));
-    draft
-        .arrange(&act.step.given, &names)
-        .and_then(|()| draft.apply(act.change, &names))
-        .map_err(Answer::NotApplicable)?;
+    let pkce = Pkce::default();
+    let names = scene.names(&client, &pkce);
+    arrange(&mut draft, &act.step.given, &names)?;
+    apply(&mut draft, act.change, &names)?;
     let code = draft.get("user_code").unwrap_or_default();
     if types.is_none() && Some(&code) != own("user_code").as_ref() {
         let why = "no login step types a user code, so no other one can be typed";
@@ -166,9 +132,7 @@ async fn page(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outcome, Answer> {
     outcome.client = client.name.clone();
     outcome.sent = draft.sent();
     outcome.user = act.user;
-    if let Some(device) = own("device_code") {
-        outcome.fields.insert("visited".into(), device);
-    }
+    outcome.asked.visited = own("device_code");
     if act.user == User::Absent {
         return Ok(outcome);
     }
@@ -274,7 +238,7 @@ impl Page<'_> {
         let first = crate::transport::Request::get(self.uri.to_owned());
         let (end, mut walk) = follow(&visit, first).await;
         for recorded in std::mem::take(&mut walk.log) {
-            scene.keep(recorded, self.label, "page");
+            scene.keep(recorded, self.label, Addressee::Page);
         }
         let asks_again = matches!(end, End::Stuck(_))
             && walk.consents == 0
@@ -319,32 +283,17 @@ fn another(code: &str) -> String {
 /// A poll of the token endpoint, not before the interval is over.
 async fn poll(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outcome, Answer> {
     let client = scene.client(act.step)?;
-    let request = match waiting(scene, &client.name) {
-        Some(request) => Some(request),
-        None if names_code(act) => None,
-        None => {
-            let request = arrange(scene, act.step, "request", &act.label).await?;
-            arrange(scene, act.step, "page", &act.label).await?;
-            Some(request)
-        }
-    };
-    let own = request
-        .as_ref()
-        .and_then(|request| request.field("device_code"));
-    let mut draft = token_draft(scene, &client, GRANT_TYPE)?;
-    draft.push_some("device_code", own.map(str::to_owned));
-    let names = scene.names(&client, (String::new(), String::new()));
-    draft
-        .arrange(&act.step.given, &names)
-        .and_then(|()| draft.apply(act.change, &names))
-        .map_err(Answer::NotApplicable)?;
+    let request = waiting(scene, &client.name);
+    let own = request.as_ref().and_then(|one| one.said.get("device_code"));
+    let mut draft = request::poll(scene.world, &client, own)?;
+    scene.alter(act, &client, &mut draft, &Pkce::default())?;
     let code = draft.get("device_code").unwrap_or_default();
     let again = approved(scene, &code) && act.change.is_empty();
     let mut polls = 0;
     loop {
         let wait = pause(scene, &code, draft.option("@interval"))?;
         tokio::time::sleep(wait).await;
-        let outcome = send(scene, act, &client, draft.clone(), Verb::Device).await;
+        let outcome = send_for_tokens(scene, act, &client, draft.clone()).await;
         polls += 1;
         let pending = note(scene, &code, &client, &outcome);
         if !(pending && again && polls < MOST_POLLS) {
@@ -353,15 +302,10 @@ async fn poll(scene: &mut Scene<'_>, act: &Act<'_>) -> Result<Outcome, Answer> {
     }
 }
 
-fn names_code(act: &Act<'_>) -> bool {
-    let mut named = act.step.given.iter().chain(&act.change.with);
-    named.any(|(name, _)| name == "device_code")
-}
-
 /// Whether a person has approved this device.
 fn approved(scene: &Scene<'_>, code: &str) -> bool {
     scene.outcomes.iter().any(|outcome| {
-        outcome.field("visited") == Some(code)
+        outcome.asked.visited.as_deref() == Some(code)
             && outcome.answer == Answer::Success
             && matches!(outcome.user, User::Approve | User::Second)
     })
@@ -388,7 +332,7 @@ fn pause(scene: &Scene<'_>, code: &str, told: Option<&str>) -> Result<Duration, 
 fn note(scene: &mut Scene<'_>, code: &str, client: &Client, outcome: &Outcome) -> bool {
     let first = || {
         let asked = waiting(scene, &client.name)?;
-        asked.field("interval")?.parse().ok()
+        asked.said.get("interval")?.parse().ok()
     };
     let mut interval = match scene.polls.get(code) {
         Some(next) => next.interval,

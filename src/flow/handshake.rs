@@ -2,6 +2,7 @@
 
 use super::scene::Act;
 use super::{Answer, Outcome, Scene};
+use crate::event::Addressee;
 use crate::transport::hello::{Hello, Offer, Shown};
 
 /// A handshake with the host of a URL in place of the request: one that offers only what `word` names, or (`certificate`) one that looks at
@@ -17,7 +18,7 @@ pub(super) async fn perform(
     }
     let transport = &scene.world.transport;
     let mut outcome = Outcome::new(act.step.verb, &act.label, Answer::Success);
-    let mut field = |name: &str, value: String| drop(outcome.fields.insert(name.into(), value));
+    let mut field = |name: &str, value: String| outcome.said.set(name, value);
     let (answer, recorded) = if word == "certificate" {
         let (shown, recorded) = transport.certificate(place).await;
         let answer = match shown {
@@ -50,6 +51,6 @@ pub(super) async fn perform(
         (answer, recorded)
     };
     outcome.answer = answer;
-    scene.keep(recorded, &act.label, "as");
+    scene.keep(recorded, &act.label, Addressee::AuthorizationServer);
     Ok(outcome)
 }

@@ -1,35 +1,31 @@
-//! One file a verb: build the correct request, apply the deviation, read the answer.
+//! The verbs of suite files, over the correct client ([`crate::client`]), with what a step arranges and what it changes.
 //!
-//! A [`Scene`] is one performance of a flow: its names, tokens, browser sessions and exchanges. A
-//! [`World`] is what all scenes of a run share. What an answer *means* for a case is decided in
-//! [`crate::run`]; here it is only read ([`Answer`]).
+//! A [`Scene`] is one performance of a flow: its names, tokens, browser sessions and exchanges. `perform` fetches what a
+//! step needs and carries it out, one file a verb; `ask` is the part that all verbs share. What an answer *means* for a case is
+//! decided in [`crate::run`]; here it is only read ([`Answer`]).
 
-pub mod answer;
+mod ask;
 pub mod audience;
-pub(crate) mod authorize;
-pub(crate) mod call;
+mod authorize;
+mod call;
+mod change;
 pub mod confirm;
-pub(crate) mod device;
-pub mod discover;
-pub(crate) mod dpop;
-pub mod draft;
+mod device;
+mod discover;
 mod handshake;
 mod http;
 mod introspect;
-pub mod issuer;
-pub mod listener;
-pub(crate) mod mcp;
-mod mint;
 pub mod names;
+pub mod outcome;
+mod perform;
+mod person;
 mod push;
-pub mod register;
-pub(crate) mod revoke;
+mod register;
+mod revoke;
 pub mod scene;
-mod signed;
-pub(crate) mod token;
-pub mod world;
+mod token;
 
-pub use answer::{Answer, How, Outcome};
+pub use crate::client::{Answer, How, World};
 pub use confirm::{Confirmation, confirm};
+pub use outcome::Outcome;
 pub use scene::Scene;
-pub use world::World;

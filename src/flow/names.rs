@@ -6,6 +6,7 @@
 use url::Url;
 
 use super::{Scene, World};
+use crate::client::Pkce;
 use crate::suite::model::{Part, Template};
 use crate::targets::model::Client;
 
@@ -21,8 +22,8 @@ pub struct Names<'s> {
     pub scene: &'s Scene<'s>,
     /// The acting client.
     pub client: &'s Client,
-    /// The PKCE pair of the authorization in question: verifier, challenge.
-    pub pkce: (String, String),
+    /// The PKCE pair of the authorization in question.
+    pub pkce: &'s Pkce,
 }
 
 impl Names<'_> {
@@ -52,8 +53,8 @@ impl Names<'_> {
         let value = match name {
             "client" => client_field(self.client, field),
             "pkce" => match field {
-                "verifier" => Some(self.pkce.0.clone()),
-                "challenge" => Some(self.pkce.1.clone()),
+                "verifier" => Some(self.pkce.verifier.clone()),
+                "challenge" => Some(self.pkce.challenge.clone()),
                 _ => None,
             },
             "redirect" => redirect_uri(self.client).and_then(|uri| near_miss(&uri, field)),
@@ -93,7 +94,7 @@ impl Names<'_> {
                 .as_ref()
                 .and_then(|listener| listener.field(field, &self.scene.id)),
             "issued" => issued(world, field),
-            "dpop" => self.scene.thumbprint(field),
+            "dpop" => self.scene.keys().thumbprint(field),
             _ => {
                 if let Some(client) = name.strip_prefix("client-") {
                     world

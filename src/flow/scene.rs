@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::names::Names;
-use super::{Answer, Outcome, World};
-use super::{authorize, call, device, discover, http, introspect, push, register, revoke, token};
-use crate::event::{Exchange, Role};
+use super::{Answer, Outcome, World, register};
+use crate::client::{Keys, Pkce};
+use crate::event::{Addressee, Exchange, Role};
 use crate::login::Browser;
 use crate::suite::model::{Change, Step, User, Verb};
 use crate::targets::model::{Client, Resource};
+use crate::transport::Recorded;
 use crate::transport::redact::{Redactor, Secrets};
-use crate::transport::{Recorded, Request};
 
 /// An exchange with what it was for.
 #[derive(Debug, Clone)]
@@ -20,8 +20,8 @@ pub struct Logged {
     pub recorded: Recorded,
     /// Which step: `3 refresh`.
     pub label: String,
-    /// `as`, `rs`, or `page` (the user's browser at the authorization server).
-    pub to: &'static str,
+    /// Whom it was sent to.
+    pub to: Addressee,
 }
 
 /// One performance: names, tokens, browsers, exchanges.
@@ -43,14 +43,7 @@ pub struct Scene<'w> {
     spent: BTreeSet<String>,
     /// When each device code may be polled again, and its interval.
     pub(super) polls: BTreeMap<String, super::device::Next>,
-    keys: std::sync::OnceLock<[jose::SigningKey; 2]>,
-}
-
-/// The URL of the latest request.
-fn plain(log: &[Logged]) -> String {
-    log.last()
-        .map(|logged| logged.recorded.request.url.clone())
-        .unwrap_or_default()
+    keys: Keys,
 }
 
 /// A step as it is performed: the change is the deviation or, in a control, empty.
@@ -63,6 +56,24 @@ pub struct Act<'s> {
     pub user: User,
     /// `3 refresh`.
     pub label: String,
+}
+
+impl Act<'_> {
+    /// Whether the step itself says what goes into this parameter.
+    pub(super) fn names(&self, parameter: &str) -> bool {
+        let mut named = self.step.given.iter().chain(&self.change.with);
+        named.any(|(name, _)| name == parameter)
+    }
+
+    /// A correct step of another verb for the same client and resource.
+    pub(super) fn plain(&self, verb: Verb) -> Step {
+        Step {
+            client: self.step.client.clone(),
+            at: self.step.at.clone(),
+            source: self.step.source.clone(),
+            ..Step::new(verb)
+        }
+    }
 }
 
 impl<'w> Scene<'w> {
@@ -79,61 +90,13 @@ impl<'w> Scene<'w> {
             registered: BTreeMap::new(),
             spent: BTreeSet::new(),
             polls: BTreeMap::new(),
-            keys: std::sync::OnceLock::new(),
+            keys: Keys::default(),
         }
     }
 
-    /// Performs a step with this change and remembers what came of it.
-    pub async fn perform(
-        &mut self,
-        step: &Step,
-        change: &Change,
-        user: User,
-        number: usize,
-    ) -> &Outcome {
-        let act = Act {
-            step,
-            change,
-            user,
-            label: format!("{number} {}", step.verb.word()),
-        };
-        if let Some(wait) = &step.wait {
-            tokio::time::sleep(self.world.wait(wait)).await;
-        }
-        let first = self.log.len();
-        let result = match step.verb {
-            Verb::Discover => discover::perform(self, &act).await,
-            Verb::Register => register::perform(self, &act).await,
-            Verb::Push => push::perform(self, &act).await,
-            Verb::Authorize => authorize::perform(self, &act).await,
-            Verb::Exchange => token::exchange(self, &act).await,
-            Verb::Grant => token::grant(self, &act).await,
-            Verb::Refresh => token::refresh(self, &act).await,
-            Verb::Revoke => revoke::perform(self, &act).await,
-            Verb::Introspect => introspect::perform(self, &act).await,
-            Verb::Call => call::perform(self, &act).await,
-            Verb::Device => device::perform(self, &act).await,
-            Verb::Http => http::perform(self, &act).await,
-        };
-        let mut outcome =
-            result.unwrap_or_else(|answer| Outcome::new(step.verb, &act.label, answer));
-        // Where plain http is to get nowhere, silence is a refusal; that https works here is for the control to show.
-        if let Answer::NoAnswer(why) = &outcome.answer
-            && change.names().iter().any(|name| name == "@scheme")
-        {
-            outcome.answer = match self.world.transport.allow().check(&plain(&self.log)) {
-                Ok(()) => Answer::closed(),
-                Err(_) => Answer::NotApplicable(why.clone()),
-            };
-        }
-        outcome.log = first..self.log.len();
-        outcome.user = user;
-        outcome.changed = change.names();
-        self.remember(step, outcome)
-    }
-
+    /// Remembers what came of a step under the step's name.
     #[expect(clippy::indexing_slicing, reason = "it has just been put there")]
-    fn remember(&mut self, step: &Step, outcome: Outcome) -> &Outcome {
+    pub(super) fn remember(&mut self, step: &Step, outcome: Outcome) -> &Outcome {
         let at = self.outcomes.len();
         if let Some(name) = &step.name {
             self.names.insert(name.clone(), at);
@@ -161,33 +124,6 @@ impl<'w> Scene<'w> {
         self.registered
             .get(name)
             .or_else(|| self.world.target.client(name))
-    }
-
-    /// Performs a step that a later one needs (or that confirms one): its outcome is remembered like
-    /// any other.
-    pub(crate) async fn arrange(&mut self, step: Step, label: &str) -> Result<Outcome, Answer> {
-        let act = Act {
-            step: &step,
-            change: &step.change,
-            user: User::Approve,
-            label: label.to_owned(),
-        };
-        let first = self.log.len();
-        let outcome = match step.verb {
-            Verb::Authorize => Box::pin(authorize::perform(self, &act)).await,
-            Verb::Grant => Box::pin(token::grant(self, &act)).await,
-            Verb::Introspect => Box::pin(introspect::perform(self, &act)).await,
-            Verb::Call => Box::pin(call::perform(self, &act)).await,
-            Verb::Revoke => Box::pin(revoke::perform(self, &act)).await,
-            Verb::Refresh => Box::pin(token::refresh(self, &act)).await,
-            Verb::Exchange => Box::pin(token::exchange(self, &act)).await,
-            Verb::Device => Box::pin(device::perform(self, &act)).await,
-            _ => Err(Answer::NotApplicable("nothing arranges this".into())),
-        };
-        let mut outcome = outcome?;
-        outcome.log = first..self.log.len();
-        self.outcomes.push(outcome.clone());
-        Ok(outcome)
     }
 
     /// The outcome of the step of this name.
@@ -226,31 +162,13 @@ impl<'w> Scene<'w> {
             .resource(step.at.as_deref().unwrap_or("a"))
     }
 
-    /// The key `a` or `b` of this scene, for DPoP proofs; made when first used.
-    pub(super) fn key(&self, name: &str) -> Option<&jose::SigningKey> {
-        let fresh = || jose::SigningKey::generate(jose::Alg::ES256);
-        let [a, b] = self.keys.get_or_init(|| [fresh(), fresh()]);
-        match name {
-            "a" => Some(a),
-            "b" => Some(b),
-            _ => None,
-        }
-    }
-
-    /// The RFC 7638 thumbprint of that key.
-    pub fn thumbprint(&self, name: &str) -> Option<String> {
-        jose::Jwk::from_json(&self.key(name)?.public_jwk())?.thumbprint()
-    }
-
-    /// The thumbprints of the keys of this scene, when it has used any.
-    pub fn thumbprints(&self) -> Vec<String> {
-        let keys = self.keys.get().map_or(&[][..], |keys| &keys[..]);
-        let jwk = |key: &jose::SigningKey| jose::Jwk::from_json(&key.public_jwk())?.thumbprint();
-        keys.iter().filter_map(jwk).collect()
+    /// The keys of this scene for DPoP proofs.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     /// The names a step can use.
-    pub(super) fn names<'s>(&'s self, client: &'s Client, pkce: (String, String)) -> Names<'s>
+    pub(super) fn names<'s>(&'s self, client: &'s Client, pkce: &'s Pkce) -> Names<'s>
     where
         'w: 's,
     {
@@ -268,7 +186,7 @@ impl<'w> Scene<'w> {
                 && outcome.client == client
                 && outcome.answer == Answer::Success
                 && outcome
-                    .field("code")
+                    .code()
                     .is_some_and(|code| !self.spent.contains(code))
         })
     }
@@ -280,9 +198,10 @@ impl<'w> Scene<'w> {
 
     /// The authorization that gave this code.
     pub(super) fn authorization_of(&self, code: &str) -> Option<&Outcome> {
-        self.outcomes.iter().rev().find(|outcome| {
-            outcome.field("code") == Some(code) && outcome.field("verifier").is_some()
-        })
+        self.outcomes
+            .iter()
+            .rev()
+            .find(|outcome| outcome.code() == Some(code) && outcome.asked.verifier.is_some())
     }
 
     /// Marks a code as used.
@@ -298,20 +217,8 @@ impl<'w> Scene<'w> {
             .find(|outcome| outcome.client == client && outcome.field(field).is_some())
     }
 
-    /// Sends a request to the authorization or resource server and logs it.
-    pub(super) async fn send(
-        &mut self,
-        request: Request,
-        label: &str,
-        to: &'static str,
-    ) -> Recorded {
-        let recorded = self.world.transport.send(request).await;
-        self.keep(recorded.clone(), label, to);
-        recorded
-    }
-
     /// Logs an exchange.
-    pub(super) fn keep(&mut self, recorded: Recorded, label: &str, to: &'static str) {
+    pub(super) fn keep(&mut self, recorded: Recorded, label: &str, to: Addressee) {
         self.secrets.observe(&recorded);
         self.log.push(Logged {
             recorded,

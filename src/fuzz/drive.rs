@@ -440,7 +440,7 @@ impl<'s> Session<'s> {
 
     /// Takes the names of what answers carry into the dictionary.
     fn learn_from(&mut self, trace: &Trace) {
-        for name in trace.done.iter().flat_map(|done| done.fields.keys()) {
+        for name in trace.done.iter().flat_map(|done| done.said.names()) {
             self.grammar.dictionary.learn_name(name);
         }
     }

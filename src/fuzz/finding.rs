@@ -15,7 +15,7 @@ use super::operation::{Credential, Edit, Kind, Operation, Person, Piece, Program
 use super::oracle::{Candidate, Oracle};
 use super::play::{Stage, Trace, merged};
 use super::words as payloads;
-use crate::event::{Role, Severity};
+use crate::event::{Addressee, Role, Severity};
 use crate::flow::World;
 use crate::suite::words::FINDINGS;
 use crate::targets::model::Client;
@@ -346,7 +346,12 @@ fn curl_lines(world: &World, shown: &Shown<'_>) -> Vec<String> {
         .filter_map(|done| done.decisive())
         .map(|seen| {
             let line = redactor
-                .exchange(&seen.recorded(), Role::Deviation, "", "as")
+                .exchange(
+                    &seen.recorded(),
+                    Role::Deviation,
+                    "",
+                    Addressee::AuthorizationServer,
+                )
                 .curl;
             let line = clean(&line);
             if line.is_empty() {

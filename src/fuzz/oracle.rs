@@ -385,8 +385,8 @@ impl Judge<'_> {
             return;
         }
         let sent = pairs.first("state").unwrap_or_default();
-        let returned = done.fields.get("state");
-        if !sent.is_empty() && !done.fields.is_empty() && returned != Some(&sent) {
+        let returned = done.said.get("state");
+        if !sent.is_empty() && !done.said.is_empty() && returned != Some(sent.as_str()) {
             out(Oracle::State, "state came back altered".into());
         }
     }

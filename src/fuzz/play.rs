@@ -9,7 +9,6 @@ mod authorize;
 mod tokens;
 mod values;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,8 +17,11 @@ use url::Url;
 use super::connection::{Lane, Lost, Road, Seen};
 use super::model::{self, Facts, Violations};
 use super::operation::{Credential, Edit, Kind, Operation, Person, Piece, Program, Text};
-use crate::flow::draft::{Draft, Encoding, Param};
-use crate::flow::{Answer, How, World, answer, call, register, token};
+use crate::client::answer::refusal;
+use crate::client::draft::{Draft, Encoding, Param};
+use crate::client::read::{self, Reading};
+use crate::client::redirect::Waiting;
+use crate::client::{Answer, Asked, Missing, Pkce, Said, World, request};
 use crate::login::{Browser, End, Visit, Walk, Will, walk};
 use crate::targets::model::{Client, Driver, Resource, Target};
 use crate::transport::{Reply, Request};
@@ -35,17 +37,12 @@ pub struct Stage {
     pub actors: Vec<Client>,
     /// Resources without special needs.
     pub resources: Vec<Resource>,
-    /// Where clients wait.
-    pub waiting: Vec<String>,
-    /// The introspection client.
-    pub introspector: Option<Client>,
 }
 
 impl Stage {
     /// All that the target knows.
     pub fn of(world: World) -> Stage {
         let target = &world.target;
-        let introspector = target.introspection_client.as_deref();
         Stage {
             actors: actors(target),
             resources: target
@@ -55,15 +52,6 @@ impl Stage {
                 .filter(|resource| resource.rar.is_none() && resource.mcp.is_none())
                 .cloned()
                 .collect(),
-            waiting: target
-                .clients
-                .iter()
-                .flat_map(|client| client.redirect_uris.clone())
-                .collect(),
-            introspector: introspector
-                .and_then(|name| target.client(name))
-                .filter(|client| client.id.is_some())
-                .cloned(),
             world,
         }
     }
@@ -129,8 +117,8 @@ struct Code {
     client: usize,
     resource: usize,
     value: String,
-    verifier: String,
-    redirect_uri: String,
+    /// What was asked for.
+    asked: Asked,
     /// Presented before, in whatever way.
     touched: bool,
 }
@@ -164,7 +152,7 @@ pub struct Done {
     /// What the request violates.
     pub violations: Violations,
     /// Members of a JSON answer, parameters of a redirect.
-    pub fields: BTreeMap<String, String>,
+    pub said: Said,
     /// All successful copies of a race: their access tokens or codes.
     pub winners: Vec<String>,
     /// Whether what was got works, where that was tried.
@@ -271,7 +259,8 @@ impl<'p> Player<'p> {
             }
         }
         for code in self.codes {
-            self.trace.secrets.extend([code.value, code.verifier]);
+            self.trace.secrets.push(code.value);
+            self.trace.secrets.extend(code.asked.verifier);
         }
         for grant in self.grants {
             self.trace.secrets.push(grant.access);
@@ -308,7 +297,7 @@ impl Done {
             answer: Answer::NotApplicable("not sent".into()),
             seen: Vec::new(),
             violations: Violations::default(),
-            fields: BTreeMap::new(),
+            said: Said::default(),
             winners: Vec::new(),
             works: None,
             alive: None,
@@ -323,57 +312,14 @@ impl Done {
     /// Reads where the browser was sent.
     fn end(
         &mut self,
+        waiting: Waiting<'_>,
         location: &[u8],
         post: Option<&wire::form::Pairs>,
-        client: &Client,
-        asked: &[String],
         status: u16,
     ) {
-        let text = String::from_utf8_lossy(location).into_owned();
-        let read = wire::location::read(location, None);
-        for pairs in [
-            Some(read.query_pairs()),
-            Some(read.fragment_pairs()),
-            post.cloned(),
-        ]
-        .into_iter()
-        .flatten()
-        {
-            for pair in pairs.iter() {
-                let name = String::from_utf8_lossy(&pair.name).into_owned();
-                let value = pair
-                    .value
-                    .as_deref()
-                    .map(String::from_utf8_lossy)
-                    .unwrap_or_default()
-                    .into_owned();
-                self.fields.entry(name).or_insert(value);
-            }
-        }
-        let has = |name: &str| self.fields.get(name).is_some_and(|value| !value.is_empty());
-        let with_code = has("code") || has("access_token");
-        let registered = client.redirect_uris.iter().any(|uri| leads_to(&text, uri))
-            || asked.iter().any(|asked| {
-                leads_to(&text, asked)
-                    && client
-                        .redirect_uris
-                        .iter()
-                        .any(|uri| wire::redirect_uri::same_loopback(uri, asked))
-            });
-        self.answer = if !registered {
-            Answer::Astray {
-                location: text,
-                with_code,
-            }
-        } else if has("error") || !with_code {
-            Answer::Refused {
-                status,
-                error: self.fields.get("error").cloned(),
-                how: How::Redirect,
-            }
-        } else {
-            Answer::Success
-        };
+        let response = waiting.read(location, post, status);
+        self.said = response.said();
+        self.answer = response.answer;
     }
 }
 
@@ -390,47 +336,15 @@ fn unlucky(reply: &Reply) -> Option<Answer> {
     }
 }
 
-/// A token endpoint's answer (RFC 6749 §5).
-fn read_tokens(seen: &Seen) -> (Answer, BTreeMap<String, String>) {
+/// What an exchange came to.
+fn read(seen: &Seen, reading: Reading) -> (Answer, Said) {
     match &seen.reply {
-        Err(lost) => (Answer::NoAnswer(lost.words()), BTreeMap::new()),
-        Ok(reply) => {
-            if let Some(answer) = unlucky(reply) {
-                return (answer, BTreeMap::new());
-            }
-            if reply.is_success() {
-                let fields = answer::json_fields(reply);
-                if fields
-                    .get("access_token")
-                    .is_some_and(|token| !token.is_empty())
-                {
-                    return (Answer::Success, fields);
-                }
-            }
-            (answer::refusal(reply), BTreeMap::new())
-        }
+        Err(lost) => (Answer::NoAnswer(lost.words()), Said::default()),
+        Ok(reply) => match unlucky(reply) {
+            Some(answer) => (answer, Said::default()),
+            None => reading.of(reply),
+        },
     }
-}
-
-/// The probe of a resource with a token.
-fn resource_request(resource: &Resource, token: &str) -> Draft {
-    let mut draft = Draft::new(&resource.method, resource.url.as_str(), Encoding::Form);
-    draft.push("token", token);
-    match &resource.body {
-        Some((body, content_type)) => {
-            draft.body = Some(body.clone());
-            draft.content_type = Some(content_type.clone());
-        }
-        None => draft.content_type = Some(String::new()),
-    }
-    draft
-}
-
-/// Whether a location is this redirect URI with response parameters added.
-fn leads_to(location: &str, uri: &str) -> bool {
-    location
-        .strip_prefix(uri)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['?', '#', '&']))
 }
 
 /// The authorization detail types the target names.

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
 
-use crate::flow::World;
-use crate::flow::revoke::revocation;
-use crate::flow::world::Registration;
-use crate::transport::{Reply, Request};
+use crate::client::World;
+use crate::client::request;
+use crate::client::world::Registration;
+use crate::transport::Reply;
 
 /// The longest the clean-up may take.
 const BOUND: Duration = Duration::from_secs(20);
@@ -60,10 +60,10 @@ async fn revoke_grants(world: &World, bound: Duration) -> Vec<String> {
     let work = stream::iter(ours).for_each_concurrent(8, |(client, token)| {
         let done = &done;
         async move {
-            let Some(request) = revocation(world, client, token) else {
+            let Ok(request) = request::revocation(world, client, Some(token)) else {
                 return;
             };
-            let recorded = world.transport.send_patiently(request).await;
+            let recorded = world.transport.send_patiently(request.finish()).await;
             // A token that is unknown or dead already needs no revocation.
             if recorded
                 .reply
@@ -119,12 +119,7 @@ async fn remove(world: &World, registration: Registration) -> Option<String> {
     let (Some(token), false) = (&registration.token, registration.uri.is_empty()) else {
         return Some(format!("client {id}: the server gave no way to delete it"));
     };
-    let mut request = Request {
-        method: "DELETE".into(),
-        url: registration.uri.clone(),
-        ..Request::default()
-    };
-    request.set("Authorization", format!("Bearer {token}"));
+    let request = request::removal(&registration.uri, Some(token));
     match world.transport.send_patiently(request).await.reply {
         Ok(reply) if matches!(reply.status, 200 | 204 | 401 | 404) => None,
         Ok(reply) => Some(format!(

@@ -85,6 +85,21 @@ pub struct Client {
     pub redirect_uris: Vec<String>,
 }
 
+impl Client {
+    /// Who reads public documents: nobody in particular, with nothing to show.
+    pub fn nobody() -> Client {
+        Client {
+            name: String::new(),
+            register: false,
+            id: None,
+            secret: None,
+            auth: ClientAuth::None,
+            kind: ClientKind::Public,
+            redirect_uris: Vec::new(),
+        }
+    }
+}
+
 /// Client authentication methods (RFC 7591 §2, `token_endpoint_auth_method`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ClientAuth {
@@ -106,6 +121,11 @@ impl ClientAuth {
         ClientAuth::Post,
         ClientAuth::PrivateKeyJwt,
     ];
+
+    /// The method of this name.
+    pub fn parse(word: &str) -> Option<ClientAuth> {
+        ClientAuth::ALL.into_iter().find(|own| own.word() == word)
+    }
 
     /// The registered name.
     pub fn word(self) -> &'static str {
@@ -200,6 +220,12 @@ impl Login {
     pub fn can_withhold(&self) -> bool {
         let by_page = matches!(self.driver, Driver::Form | Driver::Browser);
         by_page && self.steps.iter().any(|step| !step.partly.is_empty())
+    }
+
+    /// The access token given for a resource.
+    pub fn token(&self, resource: &str) -> Option<&str> {
+        let given = self.tokens.iter().find(|(name, _)| name == resource);
+        given.map(|(_, token)| token.as_str())
     }
 
     /// This login, as somebody goes through it who approves a part.

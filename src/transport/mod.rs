@@ -5,6 +5,7 @@
 //! bounded in bytes and time. Hosts outside the allow-list are never contacted.
 
 pub mod allow;
+mod carrier;
 pub mod hello;
 mod http;
 pub mod network;
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 pub use allow::AllowList;
+pub use carrier::Carrier;
 use hello::{Hello, Offer, Shown};
 pub use network::Network;
 use pace::Pace;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use toml::Value;
 
-use crate::flow::mcp::has_sessions;
+use crate::client::mcp::has_sessions;
 
 use super::{Draft, NewMcp, NewMint, NewResource, second_variable};
 

@@ -167,7 +167,7 @@ impl<'s> Session<'s> {
             Kind::Direct => endpoints.token.is_some() && endpoints.authorization.is_none(),
             Kind::Revoke => endpoints.revocation.is_some(),
             Kind::Introspect => {
-                endpoints.introspection.is_some() && self.stage.introspector.is_some()
+                endpoints.introspection.is_some() && self.stage.world.introspector().is_ok()
             }
             Kind::Call => !self.stage.resources.is_empty(),
             Kind::Register => endpoints.registration.is_some(),

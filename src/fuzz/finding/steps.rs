@@ -1,6 +1,6 @@
 //! The steps of a finding's case, operation by operation.
 
-use super::words::{needs_own, sent};
+use super::words::needs_own;
 use super::*;
 
 /// One step as it is written.
@@ -21,6 +21,14 @@ impl Step {
 
     pub(super) fn line(&mut self, line: impl Into<String>) {
         self.lines.push(line.into());
+    }
+
+    /// Whether the parameter is sent without this, so that it can be left out.
+    fn sends(&self, kind: Kind, name: &str) -> bool {
+        let given = format!("given.{} ", key(name));
+        name.starts_with('@')
+            || kind.verb().sends().contains(&name)
+            || self.lines.iter().any(|line| line.starts_with(&given))
     }
 
     /// Whether something in it is not as a correct client does it, so that it can be refused.
@@ -149,6 +157,10 @@ impl<'s> Steps<'s> {
                 step.given("client_id", "$client.id");
                 step.given("client_secret", "$client.secret");
                 step.given("@auth", auth);
+                let scope = self.own("scope", operation, None, false);
+                if !scope.is_empty() {
+                    step.given("scope", &scope);
+                }
                 self.finish_step(step, operation, accused, None);
             }
         }
@@ -368,7 +380,7 @@ impl<'s> Steps<'s> {
                     };
                     step.line(format!("with.{} = {text}", key(name)));
                 }
-                Edit::Without(_) if sent(operation, name) => without.push(quote(name)),
+                Edit::Without(_) if step.sends(operation.kind, name) => without.push(quote(name)),
                 Edit::Without(_) => {}
                 Edit::Raw(_, value) => {
                     let encoded = operation.kind != Kind::Register;

@@ -2,6 +2,7 @@
 
 use super::steps::{CHALLENGES, REFUSALS, Steps};
 use super::*;
+use crate::client::request;
 
 impl<'s> Steps<'s> {
     /// What is expected of a step: a refusal where it `deviates`, since a correct one may not be refused.
@@ -160,14 +161,11 @@ impl<'s> Steps<'s> {
                 format!("$resource.{}", resource.name.replace('-', "_"))
             }
             "scope" => {
-                let policy = stage
-                    .world
-                    .target
-                    .policy
-                    .scope
-                    .as_deref()
-                    .unwrap_or_default();
-                literal(policy)
+                let resources = &stage.resources;
+                let resource = resources.get(operation.resource).or(resources.first());
+                let resource = resource.filter(|_| operation.kind != Kind::Direct);
+                let scope = request::scope(&stage.world, resource);
+                literal(&scope.unwrap_or_default())
             }
             "authorization_details" => match stage.world.target.rar.first() {
                 Some((name, _)) => {
@@ -180,8 +178,7 @@ impl<'s> Steps<'s> {
             "token_type_hint" => "refresh_token".into(),
             // Registered metadata stands for itself.
             other if operation.kind == Kind::Register => {
-                let value = client
-                    .map(|client| crate::flow::register::metadata(&stage.world, client, "fuzz"));
+                let value = client.map(|client| request::metadata(&stage.world, client, "fuzz"));
                 let value = value
                     .and_then(|members| members.into_iter().find(|(member, _)| member == other));
                 value
@@ -239,16 +236,6 @@ pub(super) fn needs_own(operation: &Operation, names: &[&str]) -> bool {
                     .iter()
                     .any(|value| value.0.contains(&Piece::Own))
         })
-}
-
-/// Whether a correct step of this kind sends the parameter by itself, so that it can be left out.
-pub(super) fn sent(operation: &Operation, name: &str) -> bool {
-    // An `http` step sends what it is given.
-    let names: &[&str] = match operation.kind {
-        Kind::Direct => &["grant_type", "client_id", "client_secret"],
-        kind => kind.verb().sends(),
-    };
-    name.starts_with('@') || names.contains(&name)
 }
 
 /// Appends to a template. A reference at its end gets braces where what follows would read as more of its name.

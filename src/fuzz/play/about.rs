@@ -39,22 +39,15 @@ impl<'p> Player<'p> {
 
     pub(super) async fn revoke(&mut self, operation: &Operation) -> Result<Done, String> {
         let (at, token) = self.presented(operation, true).await?;
-        let world = &self.stage.world;
-        let endpoint = world
-            .endpoints
-            .revocation
-            .as_deref()
-            .ok_or("no revocation endpoint")?;
         let client = self.client(operation.client);
-        let mut draft = token::authenticated(world, endpoint, client, Encoding::Form);
-        draft.push("token", token.clone());
+        let mut draft = request::revocation(&self.stage.world, client, Some(&token))?;
         self.deviate(&mut draft, operation);
         let request = draft.finish();
         let mut violations = model::about_token(&Facts::of(&request), &token, client);
         if operation.credential == Credential::Foreign && self.stage.actors.len() > 1 {
             violations.hard.push("another client's token");
         }
-        let mut done = self.plain(Kind::Revoke, request).await;
+        let mut done = self.plain(Kind::Revoke, request, read::REVOKED).await;
         done.violations = violations;
         let grant = self.grants.get_mut(at).ok_or("no grant")?;
         grant.doubtful = true;
@@ -65,21 +58,9 @@ impl<'p> Player<'p> {
         Ok(done)
     }
 
-    pub(super) fn introspection(&self, token: &str) -> Result<Draft, String> {
+    pub(super) fn introspection(&self, token: &str) -> Result<Draft, Missing> {
         let world = &self.stage.world;
-        let endpoint = world
-            .endpoints
-            .introspection
-            .as_deref()
-            .ok_or("no introspection endpoint")?;
-        let caller = self
-            .stage
-            .introspector
-            .as_ref()
-            .ok_or("no introspection client")?;
-        let mut draft = token::authenticated(world, endpoint, caller, Encoding::Form);
-        draft.push("token", token);
-        Ok(draft)
+        request::introspection(world, world.introspector()?, Some(token))
     }
 
     pub(super) async fn introspect(&mut self, operation: &Operation) -> Result<Done, String> {
@@ -87,29 +68,15 @@ impl<'p> Player<'p> {
         let mut draft = self.introspection(&token)?;
         self.deviate(&mut draft, operation);
         let request = draft.finish();
-        let caller = self
-            .stage
-            .introspector
-            .as_ref()
-            .ok_or("no introspection client")?;
+        let caller = self.stage.world.introspector()?;
         let mut violations = model::about_token(&Facts::of(&request), &token, caller);
         if operation.credential == Credential::Spent {
             violations.soft.push(model::SPENT);
         }
-        let mut done = self.plain(Kind::Introspect, request).await;
+        let mut done = self
+            .plain(Kind::Introspect, request, read::INTROSPECTED)
+            .await;
         done.violations = violations;
-        if done.answer == Answer::Success {
-            match done.fields.get("active").map(String::as_str) {
-                Some("true") => {}
-                _ => {
-                    done.answer = Answer::Refused {
-                        status: 200,
-                        error: Some("inactive".into()),
-                        how: How::Json,
-                    };
-                }
-            }
-        }
         Ok(done)
     }
 
@@ -118,42 +85,28 @@ impl<'p> Player<'p> {
         let resource = self
             .resource(operation.resource)
             .ok_or("no resource to call")?;
-        let mut draft = resource_request(resource, &token);
+        let mut draft = request::call(resource, Some(&token));
         self.deviate(&mut draft, operation);
-        call::place_token(&mut draft);
+        request::place_token(&mut draft);
         let request = draft.finish();
         let mut violations = model::call(&Facts::of(&request), &token);
         match operation.credential {
             Credential::Spent | Credential::Kind => violations.hard.push("no access token at all"),
             Credential::Live | Credential::Foreign => {}
         }
-        let mut done = self.plain(Kind::Call, request).await;
+        let mut done = self.plain(Kind::Call, request, read::CALLED).await;
         done.violations = violations;
-        if let (Answer::Refused { how, error, .. }, Some(reply)) =
-            (&mut done.answer, done.seen.last().and_then(Seen::answer))
-            && let Some(code) = call::challenge_error(reply)
-        {
-            *how = How::Challenge;
-            *error = code;
-        }
         Ok(done)
     }
 
     pub(super) async fn register(&mut self, operation: &Operation) -> Result<Done, String> {
-        let world = &self.stage.world;
-        let endpoint = world
-            .endpoints
-            .registration
-            .as_deref()
-            .ok_or("no registration endpoint")?;
         let like = self.client(operation.client);
-        let mut draft = Draft::new("POST", endpoint, Encoding::Json);
-        for (name, value) in register::metadata(world, like, "fuzz") {
-            draft.params.push((name, Param::Json(value)));
-        }
+        let mut draft = request::registration(&self.stage.world, like, "fuzz")?;
         self.deviate(&mut draft, operation);
-        let mut done = self.plain(Kind::Register, draft.finish()).await;
-        let field = |name: &str| done.fields.get(name).cloned();
+        let done = self
+            .plain(Kind::Register, draft.finish(), read::REGISTERED)
+            .await;
+        let field = |name: &str| done.said.get(name).map(str::to_owned);
         if done.answer == Answer::Success
             && let Some(id) = field("client_id")
         {
@@ -162,12 +115,6 @@ impl<'p> Player<'p> {
                 field("registration_access_token"),
             );
             self.remove(&id, uri, token).await;
-        } else if done.answer == Answer::Success {
-            done.answer = Answer::Refused {
-                status: 200,
-                error: None,
-                how: How::Plain,
-            };
         }
         Ok(done)
     }
@@ -176,9 +123,7 @@ impl<'p> Player<'p> {
     pub(super) async fn remove(&mut self, id: &str, uri: Option<String>, token: Option<String>) {
         let world = &self.stage.world;
         if let (Some(uri), Some(token)) = (&uri, &token) {
-            let mut request = Request::get(uri.clone());
-            request.method = "DELETE".into();
-            request.set("Authorization", format!("Bearer {token}"));
+            let request = request::removal(uri, Some(token));
             let seen = self.slot.lane.send(request).await;
             if seen.answer().is_some_and(Reply::is_success) {
                 return;
@@ -201,53 +146,30 @@ impl<'p> Player<'p> {
             .metadata_url
             .as_deref()
             .ok_or("no metadata")?;
-        let mut draft = Draft::new("GET", url, Encoding::Query);
+        let mut draft = request::document(url);
         self.deviate(&mut draft, operation);
-        Ok(self.plain(Kind::Discover, draft.finish()).await)
+        let request = draft.finish();
+        Ok(self.plain(Kind::Discover, request, read::METADATA).await)
     }
 
     /// Client credentials, as an `http` step of a suite file spells them.
     pub(super) async fn direct(&mut self, operation: &Operation) -> Result<Done, String> {
-        let world = &self.stage.world;
-        let endpoint = world
-            .endpoints
-            .token
-            .as_deref()
-            .ok_or("no token endpoint")?;
         let client = self.client(operation.client);
-        let mut draft = Draft::new("POST", endpoint, Encoding::Form);
-        draft.push("grant_type", "client_credentials");
-        draft.push_some("client_id", client.id.clone());
-        draft.push_some("client_secret", client.secret.clone());
-        draft.auth = Some(client.auth);
+        // For no resource: a case can say that only where the server knows resources.
+        let mut draft = request::client_credentials(&self.stage.world, client, None)?;
         self.deviate(&mut draft, operation);
         let request = draft.finish();
         let violations = model::direct(&Facts::of(&request), client);
-        let seen = self.slot.lane.send(request).await;
-        let mut done = Done::new(Kind::Direct);
-        (done.answer, done.fields) = read_tokens(&seen);
+        let mut done = self.plain(Kind::Direct, request, read::TOKENS).await;
         done.violations = violations;
-        done.seen.push(seen);
         Ok(done)
     }
 
-    /// One request whose success is a 2xx.
-    pub(super) async fn plain(&mut self, kind: Kind, request: Request) -> Done {
+    /// One request, and its answer.
+    pub(super) async fn plain(&mut self, kind: Kind, request: Request, reading: Reading) -> Done {
         let seen = self.slot.lane.send(request).await;
         let mut done = Done::new(kind);
-        done.answer = match &seen.reply {
-            Err(lost) => Answer::NoAnswer(lost.words()),
-            Ok(reply) => match unlucky(reply) {
-                Some(answer) => answer,
-                None if reply.is_success() => {
-                    if kind != Kind::Call {
-                        done.fields = answer::json_fields(reply);
-                    }
-                    Answer::Success
-                }
-                None => answer::refusal(reply),
-            },
-        };
+        (done.answer, done.said) = read(&seen, reading);
         done.seen.push(seen);
         done
     }

@@ -2,49 +2,21 @@
 
 use super::*;
 
-impl<'p> Player<'p> {
-    pub(super) fn authorization(
-        &self,
-        client: &Client,
-        resource: usize,
-        challenge: &str,
-    ) -> Result<Draft, String> {
-        let world = &self.stage.world;
-        let endpoint = world
-            .endpoints
-            .authorization
-            .as_deref()
-            .ok_or("no authorization endpoint")?;
-        let mut draft = Draft::new("GET", endpoint, Encoding::Query);
-        draft.push("response_type", "code");
-        draft.push_some("client_id", client.id.as_deref());
-        draft.push_some("redirect_uri", client.redirect_uris.first().cloned());
-        draft.push("state", "oauthspec-state");
-        draft.push_some("scope", self.scope(resource));
-        draft.push("code_challenge", challenge);
-        draft.push("code_challenge_method", "S256");
-        draft.push_some("resource", self.resource_id(resource));
-        let detail = self
-            .resource(resource)
-            .and_then(|resource| resource.rar.as_deref())
-            .or(world.target.policy.rar.as_deref())
-            .and_then(|name| world.target.rar(name));
-        draft.push_some("authorization_details", detail);
-        for (name, value) in &world.target.params {
-            draft.push(name, value.clone());
-        }
-        Ok(draft)
-    }
+/// A `state` that a finding's case can name.
+const STATE: &str = "oauthspec-state";
 
+impl<'p> Player<'p> {
     pub(super) async fn authorize_as(&mut self, operation: &Operation) -> Result<Done, String> {
-        let verifier = jose::random_token(32);
+        let pkce = Pkce::fresh();
         let client = self.client(operation.client);
-        let mut draft = self.authorization(client, operation.resource, &jose::s256(&verifier))?;
+        let resource = self.resource(operation.resource);
+        let world = &self.stage.world;
+        let mut draft = request::authorization(world, client, resource, &pkce, STATE)?;
         self.deviate(&mut draft, operation);
-        let asked = draft.all("redirect_uri");
+        let uris = draft.all("redirect_uri");
+        let asked = Asked::of(|name| draft.meant(name), pkce.verifier);
         let request = draft.finish();
         let facts = Facts::of(&request);
-        let world = &self.stage.world;
         let mut violations = model::authorization(
             &facts,
             &model::Authorization {
@@ -63,17 +35,16 @@ impl<'p> Player<'p> {
         if operation.person != Person::Approve && world.target.login.driver != Driver::None {
             violations.hard.push("user");
         }
-        let mut done = self.walk(request, client, &asked, operation.person).await;
+        let mut done = self.walk(request, client, &uris, operation.person).await;
         done.violations = violations;
         if done.answer == Answer::Success
-            && let Some(value) = done.fields.get("code").cloned()
+            && let Some(value) = done.said.get("code").map(str::to_owned)
         {
             self.codes.push(Code {
                 client: operation.client,
                 resource: operation.resource,
                 value,
-                verifier,
-                redirect_uri: asked.first().cloned().unwrap_or_default(),
+                asked,
                 touched: !operation.is_equivalent(),
             });
             let suspicious = !done.violations.none();
@@ -96,13 +67,12 @@ impl<'p> Player<'p> {
     ) -> Done {
         let stage = self.stage;
         let world = &stage.world;
-        let arrived = |url: &str| {
-            asked
-                .iter()
-                .filter(|uri| !uri.is_empty())
-                .chain(&stage.waiting)
-                .any(|uri| leads_to(url, uri))
+        let waiting = Waiting {
+            target: &world.target,
+            client,
+            asked,
         };
+        let arrived = |url: &str| waiting.arrived(url);
         let fresh = Browser::new();
         let absent = person == Person::Absent;
         let browser = if absent { &fresh } else { &self.slot.browser };
@@ -156,23 +126,23 @@ impl<'p> Player<'p> {
                         continue;
                     }
                     None => {
-                        done.end(location, None, client, asked, reply.status);
+                        done.end(waiting, location, None, reply.status);
                         return done;
                     }
                 }
             }
             if request.method == "HEAD" || request.method == "OPTIONS" {
-                done.answer = answer::refusal(&reply);
+                done.answer = refusal(&reply);
                 return done;
             }
             match walk::on_page(&visit, &request, &reply, steps, &mut seen_pages).await {
                 Ok(next) => request = next,
                 Err(End::Redirect { location, post }) => {
-                    done.end(&location, post.as_ref(), client, asked, reply.status);
+                    done.end(waiting, &location, post.as_ref(), reply.status);
                     return done;
                 }
                 Err(_) => {
-                    done.answer = answer::refusal(&reply);
+                    done.answer = refusal(&reply);
                     return done;
                 }
             }

@@ -3,34 +3,13 @@
 use super::*;
 
 impl<'p> Player<'p> {
-    pub(super) fn token_request(&self, client: &Client, grant_type: &str) -> Result<Draft, String> {
-        let world = &self.stage.world;
-        let endpoint = world
-            .endpoints
-            .token
-            .as_deref()
-            .ok_or("no token endpoint")?;
-        let encoding = if world.target.policy.token_body_json {
-            Encoding::Json
-        } else {
-            Encoding::Form
-        };
-        let mut draft = token::authenticated(world, endpoint, client, encoding);
-        draft
-            .params
-            .insert(0, ("grant_type".into(), Param::Text(grant_type.into())));
-        Ok(draft)
+    pub(super) fn redemption(&self, client: &Client, code: &Code) -> Result<Draft, Missing> {
+        let (world, value) = (&self.stage.world, Some(code.value.as_str()));
+        request::redemption(world, client, value, &code.asked)
     }
 
-    pub(super) fn redemption(&self, client: &Client, code: &Code) -> Result<Draft, String> {
-        let mut draft = self.token_request(client, "authorization_code")?;
-        draft.push("code", code.value.clone());
-        if !code.redirect_uri.is_empty() {
-            draft.push("redirect_uri", code.redirect_uri.clone());
-        }
-        draft.push("code_verifier", code.verifier.clone());
-        draft.push_some("resource", self.resource_id(code.resource));
-        Ok(draft)
+    pub(super) fn renewal(&self, client: &Client, token: &str) -> Result<Draft, Missing> {
+        request::refresh(&self.stage.world, client, Some(token))
     }
 
     /// Redeems a code correctly; the grant's index.
@@ -42,14 +21,14 @@ impl<'p> Player<'p> {
         let code = code.clone();
         let draft = self.redemption(self.client(code.client), &code)?;
         let seen = self.slot.lane.send(draft.finish()).await;
-        let (answer, fields) = read_tokens(&seen);
-        match (answer, fields.get("access_token")) {
+        let (answer, said) = read(&seen, read::TOKENS);
+        match (answer, said.get("access_token")) {
             (Answer::Success, Some(access)) => {
                 self.grants.push(Grant {
                     client: code.client,
                     resource: code.resource,
-                    access: access.clone(),
-                    refresh: fields.get("refresh_token").cloned(),
+                    access: access.to_owned(),
+                    refresh: said.get("refresh_token").map(str::to_owned),
                     old: Vec::new(),
                     doubtful: code.touched && at + 1 != self.codes.len(),
                     code: Some(code),
@@ -152,14 +131,13 @@ impl<'p> Player<'p> {
         let mut draft = self.redemption(client, &code)?;
         self.deviate(&mut draft, operation);
         let request = draft.finish();
-        let resource = self.resource_id(code.resource);
         let mut violations = model::redemption(
             &Facts::of(&request),
             &model::Redemption {
                 code: &code.value,
-                verifier: Some(&code.verifier),
-                redirect_uri: Some(code.redirect_uri.as_str()).filter(|uri| !uri.is_empty()),
-                resource: resource.as_deref(),
+                verifier: code.asked.proof(),
+                redirect_uri: code.asked.redirect_uri.as_deref(),
+                resource: code.asked.resource.as_deref(),
                 client,
             },
         );
@@ -206,7 +184,7 @@ impl<'p> Player<'p> {
     pub(super) async fn again(&mut self, code: &Code, client: &Client) -> Option<bool> {
         let draft = self.redemption(client, code).ok()?;
         let seen = self.slot.lane.send(draft.finish()).await;
-        let (answer, _) = read_tokens(&seen);
+        let (answer, _) = read(&seen, read::TOKENS);
         match answer {
             Answer::Success => Some(true),
             Answer::Refused { .. } => Some(false),
@@ -226,8 +204,7 @@ impl<'p> Player<'p> {
             return Err("refresh tokens are not rotated".into());
         }
         let client = self.client(me);
-        let mut draft = self.token_request(client, "refresh_token")?;
-        draft.push("refresh_token", token.clone());
+        let mut draft = self.renewal(client, &token)?;
         self.deviate(&mut draft, operation);
         let request = draft.finish();
         let resource = self.resource_id(grant.resource);
@@ -252,9 +229,9 @@ impl<'p> Player<'p> {
         self.keep(&done, kept);
         self.confirm(&mut done, grant.resource).await;
         let rotated = done
-            .fields
+            .said
             .get("refresh_token")
-            .is_some_and(|new| *new != token);
+            .is_some_and(|new| new != token);
         if done.answer == Answer::Success
             && operation.credential == Credential::Live
             && operation.copies <= 1
@@ -262,10 +239,9 @@ impl<'p> Player<'p> {
             && rotated
         {
             // A token that was rotated away is of no use any more: however the first request looked.
-            let mut draft = self.token_request(client, "refresh_token")?;
-            draft.push("refresh_token", token);
+            let draft = self.renewal(client, &token)?;
             let seen = self.slot.lane.send(draft.finish()).await;
-            done.alive = match read_tokens(&seen).0 {
+            done.alive = match read(&seen, read::TOKENS).0 {
                 Answer::Success => Some(true),
                 Answer::Refused { .. } => Some(false),
                 _ => None,
@@ -281,21 +257,20 @@ impl<'p> Player<'p> {
     pub(super) async fn renew(&mut self, at: usize) -> Result<(), String> {
         let grant = self.grants.get(at).cloned().ok_or("no grant")?;
         let old = grant.refresh.clone().ok_or("no refresh token")?;
-        let mut draft = self.token_request(self.client(grant.client), "refresh_token")?;
-        draft.push("refresh_token", old.clone());
+        let draft = self.renewal(self.client(grant.client), &old)?;
         let seen = self.slot.lane.send(draft.finish()).await;
-        let (answer, fields) = read_tokens(&seen);
+        let (answer, said) = read(&seen, read::TOKENS);
         if answer != Answer::Success {
             self.trace.setup.push(seen);
             return Err(format!("the correct refresh {}", answer.words()));
         }
         if let Some(stored) = self.grants.get_mut(at) {
             stored.old.push(old);
-            if let Some(access) = fields.get("access_token") {
-                stored.access = access.clone();
+            if let Some(access) = said.get("access_token") {
+                stored.access = access.to_owned();
             }
-            if let Some(refresh) = fields.get("refresh_token") {
-                stored.refresh = Some(refresh.clone());
+            if let Some(refresh) = said.get("refresh_token") {
+                stored.refresh = Some(refresh.to_owned());
             }
         }
         Ok(())
@@ -316,10 +291,11 @@ impl<'p> Player<'p> {
                 .race(&request, usize::from(operation.copies))
                 .await;
             for seen in &all {
-                let (answer, fields) = read_tokens(seen);
+                let (answer, said) = read(seen, read::TOKENS);
                 if answer == Answer::Success {
-                    done.winners.extend(fields.get("access_token").cloned());
-                    done.fields = fields;
+                    done.winners
+                        .extend(said.get("access_token").map(str::to_owned));
+                    done.said = said;
                     done.answer = Answer::Success;
                 } else if done.winners.is_empty() {
                     done.answer = answer;
@@ -331,7 +307,7 @@ impl<'p> Player<'p> {
             return done;
         }
         let seen = self.slot.lane.send(request).await;
-        (done.answer, done.fields) = read_tokens(&seen);
+        (done.answer, done.said) = read(&seen, read::TOKENS);
         done.seen.push(seen);
         done
     }
@@ -341,12 +317,12 @@ impl<'p> Player<'p> {
         if done.answer != Answer::Success {
             return;
         }
-        let Some(access) = done.fields.get("access_token") else {
+        let Some(access) = done.said.get("access_token") else {
             return;
         };
-        origin.access = access.clone();
-        if let Some(refresh) = done.fields.get("refresh_token")
-            && let Some(old) = origin.refresh.replace(refresh.clone())
+        origin.access = access.to_owned();
+        if let Some(refresh) = done.said.get("refresh_token")
+            && let Some(old) = origin.refresh.replace(refresh.to_owned())
         {
             origin.old.push(old);
         }
@@ -368,7 +344,7 @@ impl<'p> Player<'p> {
             }
             done.works = Some(alive > 1);
         } else if !done.violations.none()
-            && let Some(access) = done.fields.get("access_token").cloned()
+            && let Some(access) = done.said.get("access_token").map(str::to_owned)
         {
             done.works = self.lives(&access, resource).await;
         }
@@ -377,8 +353,8 @@ impl<'p> Player<'p> {
     /// Whether an access token works: at the resource server, else by introspection.
     pub(super) async fn lives(&mut self, token: &str, resource: usize) -> Option<bool> {
         if let Some(resource) = self.resource(resource) {
-            let mut draft = resource_request(resource, token);
-            call::place_token(&mut draft);
+            let mut draft = request::call(resource, Some(token));
+            request::place_token(&mut draft);
             let seen = self.slot.lane.send(draft.finish()).await;
             let reply = seen.answer()?;
             return match reply.status {

@@ -123,24 +123,6 @@ impl<'p> Player<'p> {
     }
 
     pub(super) fn scope(&self, resource: usize) -> Option<String> {
-        let mut words: Vec<&str> = Vec::new();
-        let policy = self
-            .stage
-            .world
-            .target
-            .policy
-            .scope
-            .as_deref()
-            .unwrap_or_default();
-        let needed = self
-            .resource(resource)
-            .and_then(|resource| resource.scope.as_deref())
-            .unwrap_or_default();
-        for word in policy.split_whitespace().chain(needed.split_whitespace()) {
-            if !words.contains(&word) {
-                words.push(word);
-            }
-        }
-        (!words.is_empty()).then(|| words.join(" "))
+        request::scope(&self.stage.world, self.resource(resource))
     }
 }

@@ -1,8 +1,8 @@
 //! The way to a target: who may be contacted, what of the target file is secret, and the issuer that we are.
 
 use super::{Failure, Options};
-use crate::flow::World;
-use crate::flow::issuer::Issuer;
+use crate::client::World;
+use crate::client::issuer::Issuer;
 use crate::targets::model::Target;
 use crate::transport::redact::Secrets;
 use crate::transport::{AllowList, Transport};

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::Prepared;
-use crate::flow::{World, discover};
+use crate::client::{World, discover};
 use crate::targets::model::Endpoints;
 use crate::transport::{Reply, Request};
 

@@ -9,9 +9,9 @@ mod registration;
 use std::time::Duration;
 
 use super::Options;
+use crate::client::World;
+use crate::client::listener::Listener;
 use crate::exit::Exit;
-use crate::flow::World;
-use crate::flow::listener::Listener;
 use crate::targets::model::{Endpoints, Target};
 
 pub(crate) use connect::{connect, foreign, open_issuer};

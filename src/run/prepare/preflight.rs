@@ -119,7 +119,7 @@ async fn walk(
             .await
             .clone();
         if called.answer != Answer::Success {
-            let scope = outcome.field("requested_scope").unwrap_or("(none)");
+            let scope = outcome.asked.scope.as_deref().unwrap_or("(none)");
             let said = refused_at_its_own(world, resource, &called.answer, scope);
             return Err(said + &side_by_side(scene, &called).await);
         }
@@ -150,7 +150,7 @@ async fn walk(
         .is_some_and(|scopes| scopes.iter().any(|scope| scope == "openid"));
     if openid {
         let mut step = Step::new(Verb::Grant);
-        let base = outcome.field("requested_scope").unwrap_or_default();
+        let base = outcome.asked.scope.as_deref().unwrap_or_default();
         let scope = format!("openid {base}");
         step.given.push(("scope".into(), Value::text(scope.trim())));
         let outcome = scene.perform(&step, &change, User::Approve, 3).await;

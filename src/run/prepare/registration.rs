@@ -3,7 +3,8 @@
 use serde_json::Value as Json;
 
 use super::Prepared;
-use crate::flow::{Answer, Scene, World, device, register};
+use crate::client::request;
+use crate::flow::{Answer, Scene, World};
 use crate::suite::model::{CREDENTIALS, Change, Step, User, Verb};
 use crate::targets::model::{Client, ClientAuth};
 use crate::transport::Request;
@@ -61,7 +62,7 @@ fn offered(world: &World, client: &Client) -> Vec<&'static str> {
     let announced = (world.metadata.as_ref())
         .and_then(|metadata| metadata.get("grant_types_supported")?.as_array());
     let by_itself = client.auth != ClientAuth::None;
-    [(device::GRANT_TYPE, true), (CREDENTIALS, by_itself)]
+    [(request::DEVICE_CODE, true), (CREDENTIALS, by_itself)]
         .into_iter()
         .filter(|(name, fits)| {
             *fits && announced.is_some_and(|all| all.iter().any(|one| one == name))
@@ -77,7 +78,7 @@ async fn ask(
     client: &Client,
     further: &[&str],
 ) -> Result<serde_json::Map<String, Json>, String> {
-    let mut members: serde_json::Map<String, Json> = register::metadata(world, client, "setup")
+    let mut members: serde_json::Map<String, Json> = request::metadata(world, client, "setup")
         .into_iter()
         .collect();
     if let Some(grants) = members.get_mut("grant_types").and_then(Json::as_array_mut) {

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use super::super::{Recorded, Reply, Request};
 use super::spelling::mask;
 use super::{Redactor, SHORTEST};
-use crate::event::{Exchange, Message, Role};
+use crate::event::{Addressee, Exchange, Message, Role};
 
 /// Body bytes shown in evidence, and bytes of a URL, of one header and of all headers.
 const BODY_SHOWN: usize = 8 << 10;
@@ -15,7 +15,7 @@ const HEADERS_SHOWN: usize = 8 << 10;
 
 impl Redactor {
     /// An exchange as reports may show it.
-    pub fn exchange(&self, recorded: &Recorded, role: Role, step: &str, to: &str) -> Exchange {
+    pub fn exchange(&self, recorded: &Recorded, role: Role, step: &str, to: Addressee) -> Exchange {
         let request = &recorded.request;
         let message = |headers: Vec<(String, String)>, body: &[u8]| Message {
             headers: self.headers(headers),
@@ -26,16 +26,11 @@ impl Redactor {
         Exchange {
             role,
             step: step.to_owned(),
-            from: if request.header("cookie").is_some() || to == "page" {
-                "user".into()
-            } else {
-                "client".into()
+            from: match request.header("cookie") {
+                Some(_) => Addressee::Page.sender().into(),
+                None => to.sender().into(),
             },
-            to: if to == "page" {
-                "as".into()
-            } else {
-                to.to_owned()
-            },
+            to: to.word().into(),
             method: request.method.clone(),
             url: cut(self.redact(&request.url), URL_SHOWN),
             request: message(request.headers.clone(), &request.body),

@@ -1,9 +1,9 @@
-//! What a step led to.
+//! How an operation ended, and what the server said.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
-use crate::suite::model::{User, Verb};
+use serde_json::{Map, Value};
+
 use crate::transport::{Recorded, Reply};
 
 /// How a server said no.
@@ -23,7 +23,7 @@ pub enum How {
     Connection,
 }
 
-/// How a step ended.
+/// How an operation ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     /// What a correct request leads to: a code at the client, a token, a 2xx.
@@ -50,7 +50,7 @@ pub enum Answer {
     Throttled(String),
     /// No complete answer.
     NoAnswer(String),
-    /// The step makes no sense here, and why.
+    /// It makes no sense here, and why.
     NotApplicable(String),
 }
 
@@ -110,90 +110,62 @@ impl Answer {
     }
 }
 
-/// One step, done.
-#[derive(Debug, Clone)]
-pub struct Outcome {
-    /// The verb.
-    pub verb: Verb,
-    /// `3 refresh`.
-    pub label: String,
-    /// How it ended.
-    pub answer: Answer,
-    /// What later steps may name.
-    pub fields: BTreeMap<String, String>,
-    /// The acting client's name.
-    pub client: String,
-    /// The resource it was about.
-    pub resource: Option<String>,
-    /// What the person at the browser did.
-    pub user: User,
-    /// The parameters that the deviation set or left out.
-    pub changed: Vec<String>,
-    /// Its exchanges in the scene's log.
-    pub log: Range<usize>,
-    /// The parameters of the decisive request, as sent.
-    pub sent: Vec<(String, String)>,
-    /// Parameters of the authorization response: query, fragment and form post together.
-    pub response: Vec<(String, String)>,
-    /// The redirect's `Location` bytes, when the browser was sent away.
-    pub location: Option<Vec<u8>>,
-    /// Pages the user saw.
-    pub pages: Vec<String>,
-    /// The same pages, with what was done on each.
-    pub seen: Vec<crate::login::Seen>,
-    /// How many consent pages were answered.
-    pub consents: usize,
-    /// The copies of a parallel step.
-    pub copies: Vec<Outcome>,
+/// What the server said, by name: the members of its JSON answer, or parameters of its redirect. What we asked and did is
+/// somewhere else ([`super::Asked`]), so that no name a server chooses can take the place of a fact of ours.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Said(BTreeMap<String, String>);
+
+impl Said {
+    /// The members of an answer that is a JSON object.
+    pub fn of(reply: &Reply) -> Said {
+        Said::from(reply.json().unwrap_or_default())
+    }
+
+    /// A member by name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// Whether there is a member of this name that is not empty.
+    pub fn has(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|value| !value.is_empty())
+    }
+
+    /// Sets a member, in place of one of the same name.
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.0.insert(name.to_owned(), value.into());
+    }
+
+    /// The names of all members.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// Whether nothing was said.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
-impl Outcome {
-    /// An outcome with this answer and nothing else.
-    pub fn new(verb: Verb, label: &str, answer: Answer) -> Outcome {
-        Outcome {
-            verb,
-            label: label.to_owned(),
-            answer,
-            fields: BTreeMap::new(),
-            client: String::new(),
-            resource: None,
-            user: User::Approve,
-            changed: Vec::new(),
-            log: 0..0,
-            sent: Vec::new(),
-            response: Vec::new(),
-            location: None,
-            pages: Vec::new(),
-            seen: Vec::new(),
-            consents: 0,
-            copies: Vec::new(),
-        }
-    }
-
-    /// A field by name.
-    pub fn field(&self, name: &str) -> Option<&str> {
-        self.fields.get(name).map(String::as_str)
-    }
-
-    /// The value of a response parameter.
-    pub fn response_param(&self, name: &str) -> Option<&str> {
-        self.response
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
-    }
-
-    /// The first value sent for a parameter.
-    pub fn sent_param(&self, name: &str) -> Option<&str> {
-        self.sent
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+impl From<Map<String, Value>> for Said {
+    /// The members of a JSON object: strings as they are, `null` not at all, anything else as its JSON text.
+    fn from(object: Map<String, Value>) -> Said {
+        let text = |value| match value {
+            Value::String(text) => Some(text),
+            Value::Null => None,
+            other => Some(other.to_string()),
+        };
+        let members = object.into_iter();
+        Said(
+            members
+                .filter_map(|(name, value)| Some((name, text(value)?)))
+                .collect(),
+        )
     }
 }
 
 /// 429, 503, no answer and 5xx read the same at every endpoint.
-pub(super) fn common(recorded: &Recorded) -> Result<&Reply, Answer> {
+pub fn common(recorded: &Recorded) -> Result<&Reply, Answer> {
     match &recorded.reply {
         Err(why) => Err(Answer::NoAnswer(why.clone())),
         Ok(reply) if crate::transport::pace::is_throttling(reply) => {
@@ -212,7 +184,7 @@ pub(super) fn common(recorded: &Recorded) -> Result<&Reply, Answer> {
 
 /// The same for endpoints that answer with a JSON document: one that says it is JSON and cannot be
 /// read as such is no answer, neither a success nor a refusal.
-pub(super) fn document(recorded: &Recorded) -> Result<&Reply, Answer> {
+pub fn document(recorded: &Recorded) -> Result<&Reply, Answer> {
     let reply = common(recorded)?;
     let claims_json = reply.media_type().ends_with("json");
     match reply.read_json() {
@@ -224,7 +196,7 @@ pub(super) fn document(recorded: &Recorded) -> Result<&Reply, Answer> {
 }
 
 /// A refusal read from a JSON error body (RFC 6749 §5.2), or a plain one.
-pub(crate) fn refusal(reply: &Reply) -> Answer {
+pub fn refusal(reply: &Reply) -> Answer {
     let error = reply
         .json()
         .and_then(|object| object.get("error")?.as_str().map(str::to_owned));
@@ -238,18 +210,4 @@ pub(crate) fn refusal(reply: &Reply) -> Answer {
         error,
         how,
     }
-}
-
-/// String-like members of a JSON object as fields.
-pub(crate) fn json_fields(reply: &Reply) -> BTreeMap<String, String> {
-    let mut fields = BTreeMap::new();
-    for (name, value) in reply.json().unwrap_or_default() {
-        let text = match value {
-            serde_json::Value::String(text) => text,
-            serde_json::Value::Null => continue,
-            other => other.to_string(),
-        };
-        fields.insert(name, text);
-    }
-    fields
 }

@@ -1,14 +1,12 @@
 //! A request under construction: named parameters first, bytes last.
 //!
-//! Verbs fill in the correct parameters; a [`Change`] alters them; [`Draft::finish`] encodes. Client
+//! [`super::request`] fills in the correct parameters; whoever deviates alters them; [`Draft::finish`] encodes. Client
 //! authentication is applied last, from the parameters `client_id` and `client_secret`, so that a
 //! deviation of either reaches the header as well as the body.
 
 use base64::Engine as _;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
-use super::names::Names;
-use crate::suite::model::{Change, Value};
 use crate::targets::model::ClientAuth;
 use crate::transport::Request;
 use wire::form::{encode_component, encode_into};
@@ -67,7 +65,9 @@ pub struct Draft {
     pub auth_both: bool,
     /// The whole Authorization header, when set.
     pub authorization: Option<String>,
-    /// Which parameter is the step's credential, for `forge`.
+    /// The access token that goes along as a header, for a proof of possession.
+    pub presented: Option<String>,
+    /// Which parameter is the credential that the request shows.
     pub credential: Option<&'static str>,
     /// Headers in order.
     pub headers: Vec<(String, String)>,
@@ -106,6 +106,7 @@ impl Draft {
             names_client: false,
             auth_both: false,
             authorization: None,
+            presented: None,
             credential: None,
             headers: Vec::new(),
             query: Vec::new(),
@@ -137,6 +138,18 @@ impl Draft {
             .iter()
             .find(|(key, _)| key == name)
             .map(|(_, value)| value.text())
+    }
+
+    /// The first value of a parameter as a server reads it: what is sent as it is may be encoded.
+    pub fn meant(&self, name: &str) -> Option<String> {
+        let (_, value) = self.params.iter().find(|(key, _)| key == name)?;
+        Some(match value {
+            Param::Raw(raw) => {
+                let decoded = wire::form::decode_component(raw.as_bytes());
+                String::from_utf8_lossy(&decoded).into_owned()
+            }
+            other => other.text(),
+        })
     }
 
     /// What the step says to its verb under this name.
@@ -174,35 +187,8 @@ impl Draft {
         self.params.retain(|(key, _)| key != name);
     }
 
-    /// Applies arranged parameters.
-    ///
-    /// # Errors
-    /// A reference that has no value here, in words.
-    pub fn arrange(&mut self, given: &[(String, Value)], names: &Names<'_>) -> Result<(), String> {
-        for (name, value) in given {
-            self.alter(name, params(value, names, self.encoding)?)?;
-        }
-        Ok(())
-    }
-
-    /// Applies a deviation, all but `forge`, which the verb applies to its credential.
-    ///
-    /// # Errors
-    /// A reference that has no value here, in words.
-    pub fn apply(&mut self, change: &Change, names: &Names<'_>) -> Result<(), String> {
-        self.arrange(&change.with, names)?;
-        for name in &change.without {
-            self.leave_out(name);
-        }
-        for (name, template) in &change.raw {
-            let text = names.resolve(template)?;
-            self.alter(name, vec![Param::Raw(text)])?;
-        }
-        Ok(())
-    }
-
     /// Leaves a parameter or pseudo parameter out.
-    pub(crate) fn leave_out(&mut self, name: &str) {
+    pub fn leave_out(&mut self, name: &str) {
         match name {
             "@authorization" => self.authorization = Some(String::new()),
             "@content-type" => self.content_type = Some(String::new()),
@@ -216,7 +202,7 @@ impl Draft {
     ///
     /// # Errors
     /// A pseudo parameter, encoding or authentication method that does not exist, in words.
-    pub(crate) fn alter(&mut self, name: &str, values: Vec<Param>) -> Result<(), String> {
+    pub fn alter(&mut self, name: &str, values: Vec<Param>) -> Result<(), String> {
         let text = || values.first().map(Param::text).unwrap_or_default();
         match name {
             "@method" => self.method = text(),
@@ -452,45 +438,6 @@ fn json_body<'a>(params: impl Iterator<Item = &'a (String, Param)>) -> Vec<u8> {
         })
         .collect();
     format!("{{{}}}", members.join(",")).into_bytes()
-}
-
-/// A suite value as parameters: a list repeats the parameter, but is an array in a JSON body.
-fn params(value: &Value, names: &Names<'_>, encoding: Encoding) -> Result<Vec<Param>, String> {
-    Ok(match value {
-        Value::Text(template) => vec![Param::Text(names.resolve(template)?)],
-        Value::List(items) if encoding != Encoding::Json => {
-            let mut all = Vec::new();
-            for item in items {
-                all.extend(params(item, names, encoding)?);
-            }
-            all
-        }
-        other => vec![Param::Json(json(other, names)?)],
-    })
-}
-
-fn json(value: &Value, names: &Names<'_>) -> Result<Json, String> {
-    Ok(match value {
-        Value::Text(template) => Json::String(names.resolve(template)?),
-        Value::List(items) => Json::Array(
-            items
-                .iter()
-                .map(|item| json(item, names))
-                .collect::<Result<_, _>>()?,
-        ),
-        Value::Number(number) if number.fract() == 0.0 && number.abs() < 9e15 => {
-            Json::from(*number as i64)
-        }
-        Value::Number(number) => Json::from(*number),
-        Value::Bool(yes) => Json::Bool(*yes),
-        Value::Table(table) => {
-            let mut object = Map::new();
-            for (name, value) in table {
-                object.insert(name.clone(), json(value, names)?);
-            }
-            Json::Object(object)
-        }
-    })
 }
 
 #[cfg(test)]

@@ -2,22 +2,20 @@
 
 use serde_json::{Value, json};
 
-use super::Scene;
 use super::draft::Draft;
-use crate::suite::model::Step;
 use crate::targets::model::Resource;
-use crate::transport::{Recorded, Request};
+use crate::transport::{Carrier, Recorded, Request};
 
 /// The header that names a session (MCP 2025-11-25, transports).
-pub(crate) const SESSION: &str = "Mcp-Session-Id";
+pub const SESSION: &str = "Mcp-Session-Id";
 
 /// Whether servers of this revision may keep sessions: those after 2025-11-25 do not.
-pub(crate) fn has_sessions(revision: &str) -> bool {
+pub fn has_sessions(revision: &str) -> bool {
     revision < "2026"
 }
 
 /// Whether a call of this resource names a tool in its headers too: after the sessions, and only where the message calls one.
-pub(crate) fn names_tool_in_header(resource: &Resource) -> bool {
+pub fn names_tool_in_header(resource: &Resource) -> bool {
     let stateless = resource
         .mcp
         .as_deref()
@@ -27,45 +25,50 @@ pub(crate) fn names_tool_in_header(resource: &Resource) -> bool {
     stateless && message.get("method").and_then(Value::as_str) == Some("tools/call")
 }
 
-/// Whether a step says itself which session its request names.
-pub(super) fn names_session(step: &Step, with: &[(String, crate::suite::model::Value)]) -> bool {
-    let mut named = step.given.iter().chain(with);
-    named.any(|(name, _)| {
-        name.strip_prefix("@header.")
-            .is_some_and(|header| header.eq_ignore_ascii_case(SESSION))
-    })
+/// What came of opening a session.
+pub struct Opened {
+    /// Every exchange in order.
+    pub log: Vec<Recorded>,
+    /// The session; `None`: the server keeps none.
+    pub session: Option<String>,
+    /// Whether `initialize` succeeded.
+    pub welcome: bool,
 }
 
-/// Opens a session with this token, as a client does before anything else. `None`: the server keeps none.
-///
-/// # Errors
-/// The exchange in which `initialize` did not succeed.
-pub(super) async fn open(
-    scene: &mut Scene<'_>,
-    label: &str,
+/// Opens a session with this token, as a client does before anything else.
+pub async fn open(
+    carrier: &dyn Carrier,
     resource: &Resource,
     revision: &str,
     token: Option<&str>,
-) -> Result<Option<String>, Box<Recorded>> {
-    let asked = message(resource.url.as_str(), token, &initialize(revision));
-    let recorded = scene.send(asked, label, "rs").await;
-    let session = match &recorded.reply {
-        Ok(reply) if reply.is_success() => reply.header("mcp-session-id"),
-        _ => return Err(Box::new(recorded)),
+) -> Opened {
+    let url = resource.url.as_str();
+    let recorded = carrier
+        .carry(message(url, token, &initialize(revision)))
+        .await;
+    let welcome = recorded
+        .reply
+        .as_ref()
+        .ok()
+        .filter(|reply| reply.is_success());
+    let mut opened = Opened {
+        welcome: welcome.is_some(),
+        session: welcome.and_then(|reply| reply.header(SESSION)),
+        log: Vec::new(),
     };
-    let Some(session) = session else {
-        return Ok(None);
-    };
-    let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
-    let mut told = message(resource.url.as_str(), token, &ready);
-    told.set("MCP-Protocol-Version", revision);
-    told.set(SESSION, &session);
-    scene.send(told, label, "rs").await;
-    Ok(Some(session))
+    opened.log.push(recorded);
+    if let Some(session) = &opened.session {
+        let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+        let mut told = message(url, token, &ready);
+        told.set("MCP-Protocol-Version", revision);
+        told.set(SESSION, session);
+        opened.log.push(carrier.carry(told).await);
+    }
+    opened
 }
 
 /// What a client says before anything else, without a token: one that guards itself answers 401, whatever it speaks.
-pub(crate) fn hello(url: &str) -> Request {
+pub fn hello(url: &str) -> Request {
     message(url, None, &initialize("2025-11-25"))
 }
 
@@ -92,8 +95,8 @@ fn message(url: &str, token: Option<&str>, body: &Value) -> Request {
     request
 }
 
-/// The headers of a message, unless the step says something else in their place. What is no POST carries no message.
-pub(super) fn speak(draft: &mut Draft, resource: &Resource, revision: &str) {
+/// The headers of a message, unless the draft has something else in their place. What is no POST carries no message.
+pub fn speak(draft: &mut Draft, resource: &Resource, revision: &str) {
     let posts = draft.method == "POST";
     if !posts {
         draft.body = None;

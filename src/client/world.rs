@@ -1,4 +1,4 @@
-//! What all scenes of a run share.
+//! What all flows of a run share: the target as found, and what is ours.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::issuer::Issuer;
 use super::listener::Listener;
 use crate::login::Browser;
 use crate::suite::model::Within;
-use crate::targets::model::{Endpoints, Target};
+use crate::targets::model::{Client, Endpoints, Target};
 use crate::transport::Transport;
 use crate::transport::redact::Secrets;
 
@@ -55,6 +55,23 @@ pub struct World {
     pub grants: std::sync::Mutex<Vec<(String, String)>>,
     /// Browser sessions that logins share where nothing depends on a fresh one, by user.
     pub sessions: tokio::sync::Mutex<std::collections::BTreeMap<String, std::sync::Arc<Browser>>>,
+}
+
+/// What the target lacks for an operation, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing(pub String);
+
+impl Missing {
+    /// That this is missing.
+    pub fn new(what: &str) -> Missing {
+        Missing(what.to_owned())
+    }
+}
+
+impl From<Missing> for String {
+    fn from(missing: Missing) -> String {
+        missing.0
+    }
 }
 
 /// A client this run registered.
@@ -163,12 +180,26 @@ impl World {
         found
     }
 
-    /// Why an endpoint of the authorization server is not there.
-    pub(crate) fn without(&self, endpoint: &str) -> String {
-        match self.target.mint {
-            Some(_) => "oauthspec is the issuer: no authorization server is tested".into(),
-            None => format!("no {endpoint} is known"),
-        }
+    /// An endpoint of the authorization server.
+    ///
+    /// # Errors
+    /// There is none, and why.
+    pub fn endpoint<'e>(&self, url: &'e Option<String>, what: &str) -> Result<&'e str, Missing> {
+        url.as_deref().ok_or_else(|| match self.target.mint {
+            Some(_) => Missing::new("oauthspec is the issuer: no authorization server is tested"),
+            None => Missing(format!("no {what} is known")),
+        })
+    }
+
+    /// The client that may introspect (RFC 7662 §2.1).
+    ///
+    /// # Errors
+    /// The target names none.
+    pub fn introspector(&self) -> Result<&Client, Missing> {
+        let name = self.target.introspection_client.as_deref();
+        name.and_then(|name| self.target.client(name))
+            .filter(|client| client.id.is_some())
+            .ok_or_else(|| Missing::new("the target names no introspection client"))
     }
 
     /// Whether the server takes authorization requests only when they were pushed (RFC 9126 §5).
@@ -214,10 +245,5 @@ impl World {
             Duration::ZERO => Duration::ZERO,
             time => time + Duration::from_secs(1),
         }
-    }
-
-    /// A fresh PKCE verifier of 43 characters (RFC 7636 §4.1).
-    pub fn verifier(&self) -> String {
-        jose::random_token(32)
     }
 }
